@@ -1,0 +1,74 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One list for every target, so that none is checked less strictly than another. A misspelt feature name compiles
+/// silently and is off, so each module that holds code guards itself in CompilerSettings.swift.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "embark",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "embark", targets: ["embark"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["Logging"]),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CPostgres",
+            pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"]), .brew(["libpq"])]
+        ),
+        .target(name: "Postgres", dependencies: ["CPostgres"], swiftSettings: strict),
+        .target(
+            name: "SQL",
+            path: "sql",
+            exclude: ["tests"],
+            sources: ["SQL.swift"],
+            resources: [.embedInCode("migrations"), .embedInCode("queries")],
+            swiftSettings: strict
+        ),
+        .target(name: "Onboarding", swiftSettings: strict),
+        .target(
+            name: "OnboardingRuntime",
+            dependencies: [
+                "Onboarding", "Postgres", "SQL",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "GraphSimulator", swiftSettings: strict),
+        .executableTarget(
+            name: "embark",
+            dependencies: [
+                "OnboardingRuntime",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "Support",
+            dependencies: ["Postgres", "SQL", .product(name: "Subprocess", package: "swift-subprocess")],
+            path: "Tests/Support",
+            swiftSettings: strict
+        ),
+        .testTarget(name: "OnboardingTests", dependencies: ["Onboarding"], swiftSettings: strict),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Support"], swiftSettings: strict),
+        .testTarget(
+            name: "RuntimeTests",
+            dependencies: ["embark", "OnboardingRuntime", "Postgres", "SQL", "Support"],
+            swiftSettings: strict
+        ),
+    ]
+)
