@@ -34,7 +34,6 @@ let package = Package(
             name: "SQL",
             path: "sql",
             exclude: ["tests"],
-            sources: ["SQL.swift"],
             resources: [.embedInCode("migrations"), .embedInCode("queries")],
             swiftSettings: strict
         ),
@@ -64,6 +63,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "OnboardingTests", dependencies: ["Onboarding"], swiftSettings: strict),
+        .testTarget(name: "SimulatorTests", dependencies: ["GraphSimulator"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Support"], swiftSettings: strict),
         .testTarget(
             name: "RuntimeTests",

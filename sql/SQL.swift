@@ -1,1 +1,58 @@
-public enum SQL { public static let a = PackageResources.m0001_tables_sql; public static let q = PackageResources.find_signup_sql }
+/// The index of this folder: every SQL text that the program sends, embedded in the binary and named once.
+///
+/// A test compares the index with the folder, so that a file that nobody listed is found.
+public enum SQL {
+    /// One file of the folder.
+    public struct File: Sendable {
+        /// The file's name without `.sql`.
+        public let name: String
+        public let text: String
+
+        init(_ name: String, _ bytes: [UInt8]) {
+            self.name = name
+            self.text = String(decoding: bytes, as: UTF8.self)
+        }
+    }
+
+    /// In the order in which they are applied. A file that has been released is never altered, renamed or removed.
+    public static let migrations = [
+        File("m0001_tables", PackageResources.m0001_tables_sql),
+        File("m0002_enqueue", PackageResources.m0002_enqueue_sql),
+        File("m0003_inbox", PackageResources.m0003_inbox_sql),
+        File("m0004_outcomes", PackageResources.m0004_outcomes_sql),
+    ]
+
+    /// Roles, schema and migration history: a script of its own, run before each migration round.
+    public static let prepareDatabase = File("prepare_database", PackageResources.prepare_database_sql)
+
+    // Migrating
+    public static let lockMigrations = File("lock_migrations", PackageResources.lock_migrations_sql)
+    public static let listMigrations = File("list_migrations", PackageResources.list_migrations_sql)
+    public static let digestTexts = File("digest_texts", PackageResources.digest_texts_sql)
+    public static let recordMigration = File("record_migration", PackageResources.record_migration_sql)
+
+    // The installation
+    public static let readInstallation = File("read_installation", PackageResources.read_installation_sql)
+    public static let writeInstallation = File("write_installation", PackageResources.write_installation_sql)
+
+    // Signups
+    public static let enqueueSignup = File("enqueue_signup", PackageResources.enqueue_signup_sql)
+    public static let enqueueJSON = File("enqueue_json", PackageResources.enqueue_json_sql)
+    public static let listSignups = File("list_signups", PackageResources.list_signups_sql)
+    public static let findSignup = File("find_signup", PackageResources.find_signup_sql)
+    public static let listAttempts = File("list_attempts", PackageResources.list_attempts_sql)
+
+    // embark doctor
+    public static let inspectServer = File("inspect_server", PackageResources.inspect_server_sql)
+    public static let inspectRoles = File("inspect_roles", PackageResources.inspect_roles_sql)
+    public static let inspectFunctions = File("inspect_functions", PackageResources.inspect_functions_sql)
+    public static let inspectSecrets = File("inspect_secrets", PackageResources.inspect_secrets_sql)
+    public static let inspectLogging = File("inspect_logging", PackageResources.inspect_logging_sql)
+
+    public static let queries = [
+        prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
+        readInstallation, writeInstallation,
+        enqueueSignup, enqueueJSON, listSignups, findSignup, listAttempts,
+        inspectServer, inspectRoles, inspectFunctions, inspectSecrets, inspectLogging,
+    ]
+}

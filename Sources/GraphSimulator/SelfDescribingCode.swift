@@ -1,0 +1,23 @@
+/// A code that says itself what it grants, so that SQL alone can drive a demonstration: `WABA.PHONE.BUSINESS.anything`.
+///
+/// The simulator grants such a code although it never minted it. `anything` keeps codes for the same assets apart.
+public struct SelfDescribingCode: Sendable, Equatable {
+    /// Ids as Graph has them: 1 to 32 ASCII digits.
+    public let wabaID: String
+    public let phoneNumberID: String
+    public let businessID: String
+
+    /// Reads a code; nil for one of any other form.
+    public init?(_ code: String) {
+        let parts = code.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 4, parts[..<3].allSatisfy(Self.isID), !parts[3].isEmpty else { return nil }
+        wabaID = parts[0]
+        phoneNumberID = parts[1]
+        businessID = parts[2]
+    }
+
+    private static func isID(_ text: String) -> Bool {
+        (1...32).contains(text.utf8.count)
+            && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
+}

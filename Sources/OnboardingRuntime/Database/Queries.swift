@@ -1,0 +1,70 @@
+/// The Swift side of each file in sql/queries: its parameters in order, and the row that it returns.
+///
+/// A test prepares every one against a migrated database and compares both.
+package import Postgres
+import SQL
+
+package enum Queries {
+    // Migrating
+    static let lockMigrations = Statement<NoRow>(SQL.lockMigrations)
+    static let listMigrations = Statement<AppliedMigration>(SQL.listMigrations)
+    static let digestTexts = Statement<Single<String>, [String]>(SQL.digestTexts)
+    static let recordMigration = Statement<NoRow, Int32, String, String>(SQL.recordMigration)
+
+    // The installation
+    static let readInstallation = Statement<InstallationRow>(SQL.readInstallation)
+    static let writeInstallation = Statement<
+        NoRow, String, String, String?, String?, String?, [String], String, Bool
+    >(SQL.writeInstallation)
+
+    // Signups
+    static let enqueueSignup = Statement<
+        Single<Int64>, String?, String?, String?, String?, String?, String?, String?, String?, String?, String?,
+        String?,
+        String?, String?, String?, String?
+    >(SQL.enqueueSignup)
+    static let enqueueJSON = Statement<EnqueuedLine, JSONText>(SQL.enqueueJSON)
+    static let listSignups = Statement<ListedSignup, String?, String?, Int64?, Int32>(SQL.listSignups)
+    static let findSignup = Statement<FoundSignup, Int64?, String?>(SQL.findSignup)
+    static let listAttempts = Statement<ListedAttempt, Int64, Int32>(SQL.listAttempts)
+
+    // embark doctor
+    static let inspectServer = Statement<ServerFacts>(SQL.inspectServer)
+    static let inspectRoles = Statement<RoleFacts>(SQL.inspectRoles)
+    static let inspectFunctions = Statement<FunctionFacts>(SQL.inspectFunctions)
+    static let inspectSecrets = Statement<Single<String>>(SQL.inspectSecrets)
+    static let inspectLogging = Statement<LoggingFacts>(SQL.inspectLogging)
+
+    /// Every statement as what the server must agree to: for the test that asks it.
+    package static let shapes: [StatementShape] = [
+        StatementShape(lockMigrations), StatementShape(listMigrations), StatementShape(digestTexts),
+        StatementShape(recordMigration),
+        StatementShape(readInstallation), StatementShape(writeInstallation),
+        StatementShape(enqueueSignup), StatementShape(enqueueJSON), StatementShape(listSignups),
+        StatementShape(findSignup), StatementShape(listAttempts),
+        StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectFunctions),
+        StatementShape(inspectSecrets), StatementShape(inspectLogging),
+    ]
+}
+
+/// A statement without its Swift types.
+package struct StatementShape: Sendable {
+    package let name: String
+    package let sql: String
+    package let parameterTypes: [PostgresType]
+    package let columnTypes: [PostgresType]
+
+    init<Row, each Parameter>(_ statement: Statement<Row, repeat each Parameter>) {
+        name = statement.name
+        sql = statement.sql
+        parameterTypes = statement.parameterTypes
+        columnTypes = statement.columnTypes
+    }
+}
+
+extension Statement {
+    /// The prepared statement has the file's name, so errors and the server's own views lead to the file.
+    fileprivate init(_ file: SQL.File) {
+        self.init(file.name, file.text)
+    }
+}

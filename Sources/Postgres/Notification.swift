@@ -1,0 +1,47 @@
+/// What another session said with NOTIFY, taken off a connection.
+internal import CPostgres
+
+/// A message on a channel. A channel or payload that is not valid UTF-8 is repaired: it is a hint, not data.
+struct Notification: Sendable {
+    let channel: String
+    let payload: String
+    /// The session that sent it.
+    let processID: Int32
+}
+
+extension ServerLink {
+    /// The oldest notification that has arrived, without looking at the socket.
+    func takeNotification() -> Notification? {
+        guard let notification = PQnotifies(pg) else { return nil }
+        defer { PQfreemem(notification) }
+        let received = notification.pointee
+        return Notification(
+            channel: received.relname.map { String(cString: $0) } ?? "",
+            payload: received.extra.map { String(cString: $0) } ?? "",
+            processID: received.be_pid
+        )
+    }
+}
+
+extension Connection {
+    /// Waits without a deadline for the next notification; a cancelled task ends the wait and closes the connection.
+    /// Nothing more is read from the server until somebody asks for the next one.
+    nonisolated func nextNotification() async throws(PostgresError) -> Notification {
+        try await interruptible { await self.awaitNotification() }.get()
+    }
+
+    private func awaitNotification() -> Result<Notification, PostgresError> {
+        isListening = true
+        if let early = link?.takeNotification() { return .success(early) }
+        var notification: Notification?
+        let lost = converse(until: nil) { link, exchange throws(PostgresError) in
+            while notification == nil {
+                if Task.isCancelled { throw PostgresError(.cancelled) }
+                try exchange.wait()
+                notification = link.takeNotification()
+            }
+        }
+        if let notification { return .success(notification) }
+        return .failure(lost ?? PostgresError(.connectionLost))
+    }
+}

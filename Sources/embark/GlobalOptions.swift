@@ -1,0 +1,72 @@
+/// What every command takes.
+import ArgumentParser
+import Foundation
+import OnboardingRuntime
+import Postgres
+
+struct GlobalOptions: ParsableArguments {
+    @Option(
+        name: .customLong("database-url"),
+        help: ArgumentHelp(
+            "The database, as a PostgreSQL connection string (default: EMBARK_DATABASE_URL, then PGHOST and so on).",
+            valueName: "url"
+        )
+    )
+    var databaseURL: String?
+
+    @Option(name: [.customShort("o"), .customLong("output")], help: "table, json or jsonl.")
+    var format: OutputFormat = .table
+
+    @Flag(name: .customLong("no-color"), help: "No colours, as with NO_COLOR; there are none in a pipe.")
+    var noColor = false
+
+    var output: Output { Output(format: format, noColor: noColor) }
+
+    /// Opens a connection; the caller closes it.
+    func connect() async throws -> Connection {
+        let sources = try SettingSources(
+            flags: databaseURL.map { ["EMBARK_DATABASE_URL": $0] } ?? [:],
+            environment: ProcessInfo.processInfo.environment
+        )
+        let settings = try DatabaseSettings(sources: sources)
+        return try await Connection.open(settings.connectionOptions(applicationName: "embark"))
+    }
+
+    /// Opens a connection for the length of `body`.
+    func withConnection<Result>(_ body: (Connection) async throws -> Result) async throws -> Result {
+        let connection = try await connect()
+        do {
+            let result = try await body(connection)
+            await connection.close()
+            return result
+        } catch {
+            await connection.close()
+            throw error
+        }
+    }
+
+    /// The parser wants options behind the command that they belong to; people also write them in front of it.
+    static func movedBehindCommand(_ arguments: [String]) -> [String] {
+        var rest = arguments[...]
+        var moved: [String] = []
+        while let first = rest.first {
+            if ["--database-url", "-o", "--output"].contains(first), rest.count > 1 {
+                moved += rest.prefix(2)
+                rest = rest.dropFirst(2)
+            } else if first == "--no-color" || first.hasPrefix("--database-url=") || first.hasPrefix("--output=") {
+                moved.append(first)
+                rest = rest.dropFirst()
+            } else {
+                break
+            }
+        }
+        // Nothing but global options: let the parser say what is missing.
+        if rest.isEmpty { return moved }
+        let end = rest.firstIndex(of: "--") ?? rest.endIndex
+        return Array(rest[..<end]) + moved + Array(rest[end...])
+    }
+}
+
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+    case table, json, jsonl
+}

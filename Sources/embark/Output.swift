@@ -1,0 +1,103 @@
+/// How commands print: tables for people, JSON for programs, colours only on a terminal.
+import Foundation
+
+struct Output {
+    let format: OutputFormat
+    private let usesColor: Bool
+
+    init(format: OutputFormat, noColor: Bool) {
+        self.format = format
+        let environment = ProcessInfo.processInfo.environment
+        usesColor = !noColor && environment["NO_COLOR", default: ""].isEmpty && isatty(STDOUT_FILENO) == 1
+    }
+
+    enum Color: String {
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+        case dim = "2"
+    }
+
+    func colored(_ text: String, _ color: Color) -> String {
+        usesColor ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    func line(_ text: String = "") {
+        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    }
+
+    /// For people who watch: not part of the result, and out of a pipe's way.
+    func note(_ text: String) {
+        FileHandle.standardError.write(Data((text + "\n").utf8))
+    }
+
+    /// JSON objects as an array or one a line.
+    func objects(_ objects: [String]) {
+        switch format {
+        case .json: line(objects.isEmpty ? "[]" : "[\n" + objects.joined(separator: ",\n") + "\n]")
+        case .jsonl: for object in objects { line(object) }
+        case .table: assertionFailure("a table has no objects")
+        }
+    }
+
+    /// Columns as wide as their widest cell, two blanks between them; the last one is not padded.
+    func table(header: [String], rows: [[String]], color: (String) -> Color? = { _ in nil }) {
+        let rows = rows.map { $0.map { Self.printable($0) } }
+        let widths = header.indices.map { column in
+            ([header] + rows).map { $0[column].count }.max() ?? 0
+        }
+        for (index, row) in ([header] + rows).enumerated() {
+            let cells = row.indices.map { column -> String in
+                let isLast = column == row.count - 1
+                let padding = isLast ? "" : String(repeating: " ", count: widths[column] - row[column].count)
+                let cell = row[column]
+                if index == 0 { return colored(cell, .dim) + padding }
+                return (color(cell).map { colored(cell, $0) } ?? cell) + padding
+            }
+            line(cells.joined(separator: "  "))
+        }
+    }
+
+    /// Text from elsewhere without what a terminal would obey.
+    static func printable(_ text: String, keepingLines: Bool = false) -> String {
+        String(
+            text.unicodeScalars.map { scalar -> Character in
+                let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+                let isDirection =
+                    (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
+                if keepingLines, scalar == "\n" { return "\n" }
+                return isControl || isDirection ? "\u{FFFD}" : Character(scalar)
+            }
+        )
+    }
+
+    /// "12 min": the largest unit alone, as people say it.
+    static func age(_ duration: Duration) -> String {
+        let seconds = max(0, duration.components.seconds)
+        return switch seconds {
+        case ..<90: "\(seconds) s"
+        case ..<5400: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3600) h"
+        default: "\(seconds / 86_400) d"
+        }
+    }
+
+    /// "1.20 s": how long one thing took.
+    static func length(_ duration: Duration) -> String {
+        let milliseconds = duration / .milliseconds(1)
+        return milliseconds < 1000
+            ? String(format: "%.0f ms", milliseconds) : String(format: "%.2f s", milliseconds / 1000)
+    }
+
+    /// A JSON string literal.
+    static func quoted(_ text: String) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        return String(decoding: try encoder.encode(text), as: UTF8.self)
+    }
+
+    /// A JSON object with the given members in order; values are JSON already.
+    static func object(_ members: KeyValuePairs<String, String>) throws -> String {
+        "{" + (try members.map { try quoted($0) + ":" + $1 }.joined(separator: ",")) + "}"
+    }
+}

@@ -1,0 +1,9 @@
+-- The latest attempts of a signup, newest first.
+--   $1 bigint signup id   $2 integer: how many
+SELECT a.generation, a.step, a.attempt, a.verdict, a.finished_at, a.finished_at - a.started_at AS took,
+       a.error_code, a.error_message,
+       to_jsonb(a) - 'signup_id' AS json
+  FROM embark.attempts AS a
+ WHERE a.signup_id = $1
+ ORDER BY a.finished_at DESC
+ LIMIT $2
