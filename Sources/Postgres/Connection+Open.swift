@@ -7,7 +7,7 @@ extension Connection {
     ///
     /// - Throws: `unreachable` with libpq's words, without credentials, or `cancelled`.
     public static func open(_ options: ConnectionOptions) async throws(PostgresError) -> Connection {
-        try await open(options, before: .now + options.connectLimit)
+        try await open(options, before: .deadline(after: options.connectLimit))
     }
 
     /// As above; gives up at `limit` if that is earlier.
@@ -23,7 +23,7 @@ extension Connection {
             attempt.offer(Result { () throws(PostgresError) in try ServerLink(options) })
         }
         let link = await attempt.value(
-            before: min(limit, .now + options.connectLimit),
+            before: min(limit, .deadline(after: options.connectLimit)),
             atDeadline: .failure(
                 PostgresError(.unreachable, "cannot connect to \(options.description): no answer in time")
             ),

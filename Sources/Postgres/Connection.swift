@@ -30,12 +30,12 @@ public actor Connection {
         backendProcessID = PQbackendPID(link.pg)
     }
 
-    /// Runs one call and returns its rows. In no explicit transaction, it is committed when this returns.
+    /// Runs one call and returns its rows, all of them in memory: a limit belongs into the SQL. In no explicit transaction, it is committed when this returns.
     public nonisolated func run<Row>(
         _ call: Call<Row>,
         deadline: Duration = .seconds(10)
     ) async throws(PostgresError) -> [Row] {
-        let outcomes = await perform([call.bound], commit: .together, until: .now + deadline)
+        let outcomes = await perform([call.bound], commit: .together, until: .deadline(after: deadline))
         return try call.rows(from: outcomes[0])
     }
 
@@ -47,7 +47,7 @@ public actor Connection {
     ) async throws(PostgresError) -> (repeat [each Row]) {
         var statements: [BoundStatement] = []
         repeat statements.append((each calls).bound)
-        var outcomes = await perform(statements, commit: .together, until: .now + deadline)[...]
+        var outcomes = await perform(statements, commit: .together, until: .deadline(after: deadline))[...]
         for case .failure(let error) in outcomes { throw error }
         return (repeat try (each calls).rows(from: outcomes.removeFirst()))
     }
@@ -58,7 +58,7 @@ public actor Connection {
         _ calls: [Call<Row>],
         deadline: Duration = .seconds(10)
     ) async -> [Result<[Row], PostgresError>] {
-        let outcomes = await perform(calls.map(\.bound), commit: .separately, until: .now + deadline)
+        let outcomes = await perform(calls.map(\.bound), commit: .separately, until: .deadline(after: deadline))
         return zip(calls, outcomes).map { call, outcome in
             Result { () throws(PostgresError) in try call.rows(from: outcome) }
         }
@@ -67,7 +67,7 @@ public actor Connection {
     /// Runs statements that are separated by semicolons, in one transaction unless they say otherwise. Rows are dropped.
     /// For migrations: a value must never be made part of the text.
     public nonisolated func script(_ sql: String, deadline: Duration = .seconds(10)) async throws(PostgresError) {
-        try await run(script: sql, until: .now + deadline).get()
+        try await run(script: sql, until: .deadline(after: deadline)).get()
     }
 
     /// What the server makes of a statement's text: the types that it infers for the parameters, and the columns of its
@@ -76,7 +76,7 @@ public actor Connection {
         _ sql: String,
         deadline: Duration = .seconds(10)
     ) async throws(PostgresError) -> (parameters: [PostgresType], columns: [(name: String, type: PostgresType)]) {
-        let description = try await describe(sql, until: .now + deadline).get()
+        let description = try await describe(sql, until: .deadline(after: deadline)).get()
         return (
             description.parameterTypes,
             (0..<description.columnCount).map { (description.name(of: $0), description.type(of: $0)) }
@@ -86,7 +86,7 @@ public actor Connection {
     /// False once the connection is lost or closed. Looks at the socket, so that a server that has hung up is noticed.
     public var isUsable: Bool {
         guard let link else { return false }
-        guard PQconsumeInput(link.pg) == 1, !link.isLost else {
+        guard link.isAlive() else {
             close()
             return false
         }
@@ -101,4 +101,12 @@ public actor Connection {
 
     /// Ends the session. Waits for the call that is running.
     public func close() { link = nil }
+}
+
+extension ContinuousClock.Instant {
+    /// When a call that begins now has to end. Capped at a year, so that no deadline overflows.
+    static func deadline(after duration: Duration) -> Self {
+        let year = Duration.seconds(365 * 86_400)
+        return .now + min(max(duration, .zero), year)
+    }
 }

@@ -4,7 +4,7 @@ internal import CPostgres
 /// A parsed connection string with this program's own defaults.
 ///
 /// Unless the string sets them, a connection has TCP keepalives (first after 10 s, then each 5 s, 3 times) and a limit of
-/// 15 s on data that nobody acknowledges, so that a half-open network is noticed within 25 s. The client encoding is
+/// 15 s on data that nobody acknowledges, so that a half-open network is noticed within 20 s. The client encoding is
 /// always UTF8.
 public struct ConnectionOptions: Sendable {
     /// How long to try each host, of which a connection string may name several. 5 s unless the string sets

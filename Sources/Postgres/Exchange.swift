@@ -1,12 +1,6 @@
 /// One conversation with the server: flush, wait, read, until a deadline or a cancelled task ends it.
 internal import CPostgres
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 /// Waits for results without ever blocking in libpq. Whatever it throws leaves the connection in an unknown state: it must
 /// be closed. Used on the connection's executor only, by one call at a time.
 struct Exchange {
@@ -54,8 +48,8 @@ struct Exchange {
     mutating func wait(writing: Bool = false) throws(PostgresError) {
         link.wakeup.drain()
         let until = try noticeInterruption()
-        let events = Int16(POLLIN) | (writing ? Int16(POLLOUT) : 0)
-        if poll(PQsocket(link.pg), events, until: until), PQconsumeInput(link.pg) == 0 {
+        let news = SocketWait.news(on: PQsocket(link.pg), writing: writing, wakeup: link.wakeup, until: until)
+        if news, PQconsumeInput(link.pg) == 0 {
             throw PostgresError(.connectionLost)
         }
     }
@@ -67,7 +61,7 @@ struct Exchange {
             guard ContinuousClock.now < interruption.graceEnds else { throw PostgresError(interruption.kind) }
             link.wakeup.drain()
             if interruption.request.isFinished { return }
-            _ = poll(-1, 0, until: interruption.graceEnds)
+            _ = SocketWait.news(on: -1, wakeup: link.wakeup, until: interruption.graceEnds)
         }
     }
 
@@ -112,28 +106,5 @@ struct Exchange {
             self.interruption = interruption
         }
         return min(interruption.graceEnds, now + Self.requestInterval)
-    }
-
-    /// Whether the socket has news. The wakeup or the time may end the wait as well.
-    private func poll(_ socket: Int32, _ events: Int16, until: ContinuousClock.Instant?) -> Bool {
-        var waiting = [
-            pollfd(fd: link.wakeup.descriptor, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: socket, events: events, revents: 0),
-        ]
-        let count = nfds_t(waiting.count)
-        #if canImport(Glibc)
-            _ = Glibc.poll(&waiting, count, Self.milliseconds(until: until))
-        #elseif canImport(Darwin)
-            _ = Darwin.poll(&waiting, count, Self.milliseconds(until: until))
-        #endif
-        return waiting[1].revents != 0
-    }
-
-    /// Rounded up, so that the wait does not end just before its time; -1 for no end.
-    private static func milliseconds(until: ContinuousClock.Instant?) -> Int32 {
-        guard let until else { return -1 }
-        let (seconds, attoseconds) = (until - ContinuousClock.now).components
-        guard seconds >= 0 else { return 0 }
-        return Int32(min(seconds, 3600) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
 }

@@ -1,7 +1,7 @@
 /// What another session said with NOTIFY, taken off a connection.
 internal import CPostgres
 
-/// A message on a channel. A channel or payload that is not valid UTF-8 is repaired: it is a hint, not data.
+/// A message on a channel.
 struct Notification: Sendable {
     let channel: String
     let payload: String
@@ -30,8 +30,10 @@ extension Connection {
         try await interruptible { await self.awaitNotification() }.get()
     }
 
+    /// From now on notifications are kept for `nextNotification`.
+    func keepNotifications() { isListening = true }
+
     private func awaitNotification() -> Result<Notification, PostgresError> {
-        isListening = true
         if let early = link?.takeNotification() { return .success(early) }
         var notification: Notification?
         let lost = converse(until: nil) { link, exchange throws(PostgresError) in

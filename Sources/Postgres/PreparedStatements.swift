@@ -3,12 +3,13 @@
 struct PreparedStatements {
     private struct Entry {
         let sql: String
-        /// Counts how often the text had to be prepared anew.
-        var generation = 0
+        /// The statement's own name, until it has to be prepared anew.
+        var serverName: String
         var isPrepared = false
     }
 
     private var entries: [String: Entry] = [:]
+    private var renamings = 0
 
     /// PostgreSQL cuts longer names off, and two would become one.
     private static let nameBytesMax = 63
@@ -26,25 +27,25 @@ struct PreparedStatements {
                 nil
             }
         if let reason { throw PostgresError(.invalidStatement, reason).naming(statement: statement.name) }
-        if entries[statement.name] == nil { entries[statement.name] = Entry(sql: statement.sql) }
+        if entries[statement.name] == nil {
+            entries[statement.name] = Entry(sql: statement.sql, serverName: statement.name)
+        }
     }
 
     func isPrepared(_ statement: BoundStatement) -> Bool { entries[statement.name]?.isPrepared ?? false }
 
-    /// The name that the server knows. A later generation has another one, because the earlier may still exist.
-    func serverName(of statement: BoundStatement) -> String {
-        let generation = entries[statement.name]?.generation ?? 0
-        return generation == 0
-            ? statement.name : "\(statement.name.utf8.prefix(40)) \(statement.name.utf8.count) \(generation)"
-    }
+    /// The name that the server knows.
+    func serverName(of statement: BoundStatement) -> String { entries[statement.name]?.serverName ?? statement.name }
 
     mutating func markPrepared(_ statement: BoundStatement) { entries[statement.name]?.isPrepared = true }
 
     /// After an error that says the prepared statement is gone (26000), or that a migration changed what it returns
-    /// (0A000): the next call prepares it anew.
+    /// (0A000): the next call prepares it anew, under another name because the old one may still be taken.
     mutating func forget(_ statement: BoundStatement, after error: PostgresError) {
         guard error.sqlState == "26000" || error.sqlState == "0A000", isPrepared(statement) else { return }
+        renamings += 1
+        let beginning = String(decoding: statement.name.utf8.prefix(40), as: UTF8.self)
         entries[statement.name]?.isPrepared = false
-        entries[statement.name]?.generation += 1
+        entries[statement.name]?.serverName = "\(beginning) \(renamings)"
     }
 }

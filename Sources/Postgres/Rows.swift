@@ -19,6 +19,7 @@ public struct NoRow: RowDecodable, Equatable {
 /// A row of one column.
 public struct Single<Value: PostgresDecodable>: RowDecodable {
     public let value: Value
+    public init(_ value: Value) { self.value = value }
     public static var columnTypes: [PostgresType] { [Value.postgresType] }
     public init(_ row: inout RowReader) throws(PostgresError) { value = try row.next() }
 }

@@ -8,6 +8,7 @@ internal import CPostgres
 final class ServerLink: @unchecked Sendable {
     let pg: OpaquePointer
     let wakeup: Wakeup
+    private let farewell = Farewell()
 
     /// Blocks until the server has answered or libpq gives up.
     init(_ options: ConnectionOptions) throws(PostgresError) {
@@ -22,52 +23,46 @@ final class ServerLink: @unchecked Sendable {
         }
         self.pg = pg
         // Notices would go to stderr. They are of no use to a program, and may quote values.
-        PQsetNoticeReceiver(pg, { _, _ in }, nil)
+        let listener = Unmanaged.passUnretained(farewell).toOpaque()
+        PQsetNoticeReceiver(pg, { Farewell.receive($0, $1) }, listener)
         PQsetnonblocking(pg, 1)
     }
 
     deinit { PQfinish(pg) }
 
-    var isLost: Bool { PQstatus(pg) == CONNECTION_BAD }
+    var isLost: Bool { PQstatus(pg) == CONNECTION_BAD || farewell.wasReceived }
+
     var isInTransaction: Bool { PQtransactionStatus(pg) != PQTRANS_IDLE }
+
+    /// Reads what has arrived without being asked for. False once the server has hung up.
+    func isAlive() -> Bool {
+        while !isLost, SocketWait.news(on: PQsocket(pg), until: .now) {
+            // PQisBusy parses, which is what makes the server's farewell known.
+            guard PQconsumeInput(pg) == 1, PQisBusy(pg) == 0 else { return false }
+        }
+        return !isLost
+    }
 
     private static func connect(_ parameters: [String: String]) -> OpaquePointer? {
         let parameters = Array(parameters)
         return withPointers(to: parameters.map(\.key.nullTerminated)) { keywords in
-            withPointers(to: parameters.map(\.value.nullTerminated)) { values in PQconnectdbParams(keywords, values, 0)
+            withPointers(to: parameters.map(\.value.nullTerminated)) { values in
+                PQconnectdbParams(keywords, values, 0)
             }
         }
     }
 }
 
-/// Calls `body` with the addresses of the texts and a null pointer after them. A missing text is a null pointer.
-func withPointers<Result>(
-    to texts: [[UInt8]?],
-    _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
-) -> Result {
-    // One block, so that all addresses are valid together; never empty, so that an empty text has an address.
-    var block: [UInt8] = []
-    block.reserveCapacity(texts.reduce(1) { $0 + ($1?.count ?? 0) })
-    for text in texts { block += text ?? [] }
-    block.append(0)
-    return block.withUnsafeBytes { block in
-        var rest = block.assumingMemoryBound(to: CChar.self)[...]
-        var pointers = texts.map { text -> UnsafePointer<CChar>? in
-            guard let text else { return nil }
-            defer { rest = rest.dropFirst(text.count) }
-            return UnsafeBufferPointer(rebasing: rest).baseAddress
-        }
-        pointers.append(nil)
-        return pointers.withUnsafeBufferPointer { pointers in
-            guard let base = pointers.baseAddress else { preconditionFailure("the list has at least its end") }
-            return body(base)
+/// Hears a server that ends a session while nothing is asked of it: libpq takes its last words for a mere notice.
+///
+/// The reference that libpq holds lives as long as the connection. Both are used by one thread at a time.
+private final class Farewell {
+    private(set) var wasReceived = false
+
+    static func receive(_ listener: UnsafeMutableRawPointer?, _ notice: OpaquePointer?) {
+        guard let listener, let severity = PQresultErrorField(notice, Int32(UInt8(ascii: "V"))) else { return }
+        if ["FATAL", "PANIC"].contains(String(cString: severity)) {
+            Unmanaged<Farewell>.fromOpaque(listener).takeUnretainedValue().wasReceived = true
         }
     }
-}
-
-extension String {
-    var nullTerminated: [UInt8] { utf8 + [0] }
-
-    /// libpq's messages end with a newline and may have several lines.
-    var trimmingNewlines: String { split(whereSeparator: \.isNewline).joined(separator: "; ") }
 }

@@ -67,11 +67,15 @@ private struct ParameterEncoder {
     var values: [[UInt8]?] = []
     var failure: PostgresError?
 
+    /// PostgreSQL's own limit for a value.
+    private static let bytesMax = 1 << 30
+
     mutating func append(_ parameter: some PostgresEncodable) {
         guard !parameter.isPostgresNull else { return values.append(nil) }
         var buffer: [UInt8] = []
-        do {
+        do throws(PostgresError) {
             try parameter.encode(into: &buffer)
+            guard buffer.count <= Self.bytesMax else { throw .encoding("more than 1 GiB") }
         } catch {
             failure =
                 failure ?? PostgresError(.encoding, "parameter $\(values.count + 1): \(error.reason ?? "no reason")")

@@ -14,8 +14,9 @@ struct Embark: AsyncParsableCommand {
               embark migrate --database-url postgresql://localhost/embark
               embark configure --app-id 1234567890 --credit-line-id 1111111111
 
-            Every command takes --database-url, or EMBARK_DATABASE_URL, or libpq's own PGHOST,
-            PGDATABASE and so on; -o json or jsonl for programs; and --help with examples.
+            Every command takes --database-url, or EMBARK_DATABASE_URL, or libpq's own
+            PGHOST, PGDATABASE and so on; -o json or jsonl for programs; and --help with
+            examples.
 
             Exit codes: 0 ok, 1 failed or not ready, 2 refused, 3 no such thing, 64 usage,
             69 database unreachable, 78 bad configuration.

@@ -7,8 +7,8 @@ struct MigrateCommand: AsyncParsableCommand {
         commandName: "migrate",
         abstract: "Make or upgrade the schema and the roles.",
         discussion: """
-            Applies what is outstanding, in order, each migration in a transaction of its own.
-            Safe to repeat, to run in several places at once, and to kill. An applied
+            Applies what is outstanding, in order, each migration in a transaction of its
+            own. Safe to repeat, to run in several places at once, and to kill. An applied
             migration that has been altered since is a hard stop (exit 2).
 
             EXAMPLES

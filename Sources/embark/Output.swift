@@ -66,6 +66,7 @@ struct Output {
                 let isDirection =
                     (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
                 if keepingLines, scalar == "\n" { return "\n" }
+                if scalar == "\t" { return " " }
                 return isControl || isDirection ? "\u{FFFD}" : Character(scalar)
             }
         )

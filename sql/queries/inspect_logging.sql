@@ -22,8 +22,10 @@ WITH login AS (
      WHERE g.name IN ('log_statement', 'log_min_duration_statement', 'log_min_duration_sample',
                       'log_transaction_sample_rate', 'log_parameter_max_length', 'log_parameter_max_length_on_error')
 )
+-- The remedy names the database, too: a setting of the role in this database hides one of the role alone.
 SELECT e.role_name, e.name, e.value,
-       CASE e.name WHEN 'log_statement' THEN 'none' ELSE '0' END AS wanted
+       format('ALTER ROLE %I IN DATABASE %I SET %s = %L;', e.role_name, current_database(), e.name,
+              CASE e.name WHEN 'log_statement' THEN 'none' ELSE '0' END) AS remedy
   FROM effective AS e
  WHERE e.name = 'log_statement' AND e.value NOT IN ('none', 'ddl')
     OR e.name = 'log_parameter_max_length_on_error' AND e.value <> '0'

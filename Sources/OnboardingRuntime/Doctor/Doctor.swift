@@ -162,7 +162,7 @@ public struct Doctor: Sendable {
             .warn(
                 "server log",
                 "\(leak.role): \(leak.setting) = \(leak.value) writes codes and PINs into the server's log",
-                remedy: "ALTER ROLE \"\(leak.role)\" SET \(leak.setting) = '\(leak.wanted)';"
+                remedy: leak.remedy
             )
         }
     }
@@ -187,7 +187,11 @@ public struct Doctor: Sendable {
     /// A check that fails is a finding, so that one missing right does not hide what the others have to say.
     private func check(_ subject: String, _ body: () async throws -> [Finding]) async -> [Finding] {
         do {
-            return try await body()
+            do {
+                return try await body()
+            } catch MigrationError.database(let cause, _) {
+                throw cause
+            }
         } catch let error as PostgresError where error.isMissingPrivilege {
             return [
                 .warn(
@@ -199,7 +203,10 @@ public struct Doctor: Sendable {
         } catch let error as PostgresError where error.isMissingTable {
             return [.fail(subject, "the schema is missing or incomplete", remedy: "Run: embark migrate")]
         } catch {
-            return [.fail(subject, "\(error)", remedy: nil)]
+            // An error of several lines says in the first what is wrong and in the others what to do.
+            let lines = "\(error)".split(separator: "\n")
+            let remedy = lines.dropFirst().joined(separator: " ")
+            return [.fail(subject, String(lines.first ?? ""), remedy: remedy.isEmpty ? nil : remedy)]
         }
     }
 }

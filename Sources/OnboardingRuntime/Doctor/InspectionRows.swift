@@ -53,7 +53,7 @@ struct LoggingFacts: RowDecodable {
     let role: String
     let setting: String
     let value: String
-    let wanted: String
+    let remedy: String
 
     static let columnTypes: [PostgresType] = [.text, .text, .text, .text]
 
@@ -61,6 +61,6 @@ struct LoggingFacts: RowDecodable {
         role = try row.next()
         setting = try row.next()
         value = try row.next()
-        wanted = try row.next()
+        remedy = try row.next()
     }
 }

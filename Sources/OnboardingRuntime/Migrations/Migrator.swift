@@ -177,18 +177,20 @@ public struct Migrator: Sendable {
     private static func rightsToGrant(on connection: Connection) async -> String {
         var user = "THIS_USER"
         var database = "THIS_DATABASE"
+        var missing: [String] = []
         do throws(PostgresError) {
             if let server = try await connection.run(Queries.inspectServer()).first {
                 user = server.userName
                 database = server.databaseName
             }
+            // Another database of this cluster may have made them already.
+            missing = try await connection.run(Queries.inspectRoles()).filter { !$0.isPresent }.map(\.name)
         } catch {
             // The names are a courtesy; without them the remedy still says what to do.
         }
         let quote = { (name: String) in "\"" + name.replacing("\"", with: "\"\"") + "\"" }
-        let roles = ["owner", "migrator", "worker", "upstream", "operator", "reader", "token_reader"]
-        return roles.map { "CREATE ROLE embark_\($0) NOLOGIN;" }.joined(separator: "\n")
-            + "\nGRANT embark_owner TO embark_migrator;"
+        return missing.map { "CREATE ROLE \($0) NOLOGIN;\n" }.joined()
+            + "GRANT embark_owner TO embark_migrator;"
             + "\nGRANT embark_migrator TO \(quote(user));"
             + "\nGRANT CREATE ON DATABASE \(quote(database)) TO embark_owner, \(quote(user));"
     }

@@ -59,7 +59,9 @@ public enum SignupStore {
     /// The signup with this id or, when none has it, with this external id; nil when there is none.
     public static func find(_ reference: String, on connection: Connection) async throws(PostgresError) -> FoundSignup?
     {
-        try await connection.run(Queries.findSignup(Int64(reference), reference)).first
+        // "007" and "+7" are external ids: an id is written in one way only.
+        let id = Int64(reference).flatMap { String($0) == reference ? $0 : nil }
+        return try await connection.run(Queries.findSignup(id, reference)).first
     }
 
     /// The latest attempts of a signup, newest first.

@@ -14,6 +14,7 @@ struct LineReader {
     static let lineBytesMax = 1 << 20
     private static let chunkBytes = 1 << 16
 
+    private let file: String
     private let handle: FileHandle
     private var buffer: [UInt8] = []
     private var number = 0
@@ -23,6 +24,7 @@ struct LineReader {
 
     /// - Parameter file: a path, or - for standard input.
     init(file: String) throws {
+        self.file = file
         if file == "-" {
             handle = .standardInput
             return
@@ -75,11 +77,20 @@ struct LineReader {
                 number += 1
                 return isSkipping ? tooLong : read(buffer)
             }
-            if let chunk = try handle.read(upToCount: Self.chunkBytes), !chunk.isEmpty {
+            if let chunk = try read(), !chunk.isEmpty {
                 buffer += chunk
             } else {
                 isAtEnd = true
             }
+        }
+    }
+
+    private func read() throws -> Data? {
+        do {
+            return try handle.read(upToCount: Self.chunkBytes)
+        } catch {
+            // A directory can be opened, and fails here.
+            throw CommandFailure(.usage, "the file \(file) cannot be read")
         }
     }
 

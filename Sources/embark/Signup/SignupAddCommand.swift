@@ -11,16 +11,17 @@ struct SignupAddCommand: AsyncParsableCommand {
         discussion: """
             The fields and their rules are those of embark.enqueue_signup. A code lives 30
             seconds from when Meta issued it. An argument can be seen by every user of the
-            machine while the command runs: give the code and the PIN as - to have them read
-            from standard input, a line each, the code first.
+            machine while the command runs: give the code and the PIN as - to have them
+            read from standard input, a line each, the code first.
 
-            With --json-lines each line is an object with the fields as keys, and is enqueued
-            on its own: a bad line is reported by its number and leaves the others alone
-            (exit 2 at the end). With an external_id in each line it is safe to run again.
+            With --json-lines each line is an object with the fields as keys, and is
+            enqueued on its own: a bad line is reported by its number and leaves the
+            others alone (exit 2 at the end). With an external_id in each line it is safe
+            to run again.
 
             EXAMPLES
-              printf '%s\\n' "$CODE" | embark signup add --code - --waba-id 102290129340398 \\
-                  --currency USD --external-id acme-7731
+              printf '%s\\n' "$CODE" | embark signup add --code - --currency USD \\
+                  --waba-id 102290129340398 --external-id acme-7731
               embark signup add --json-lines signups.jsonl
               jq -c '.[]' signups.json | embark signup add --json-lines - -o jsonl
             """
@@ -55,7 +56,13 @@ struct SignupAddCommand: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
-        if jsonLines != nil, code != nil { throw ValidationError("Give --code or --json-lines, not both.") }
+        let fields = [
+            code, wabaID, phoneNumberID, businessID, currency, externalID, flow, pin, testRecipient, testMessage,
+            codeIssuedAt, redirectURI, dataLocalizationRegion, webhookOverride, metadata,
+        ]
+        if jsonLines != nil, fields.contains(where: { $0 != nil }) {
+            throw ValidationError("Give a signup's fields or --json-lines, not both.")
+        }
         if jsonLines == nil, code == nil { throw ValidationError("Give --code, or --json-lines for many signups.") }
     }
 

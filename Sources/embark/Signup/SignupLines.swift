@@ -69,6 +69,8 @@ struct SignupLines {
         if let refusal = error.refusal, refusal.sqlState != "55000" { return refusal.message }
         // Class 22 is bad data: here, text that is no JSON.
         if error.sqlState?.hasPrefix("22") == true { return "it is not a JSON object" }
+        // Class 54 is a limit of the server's: here, JSON that is nested too deeply.
+        if error.sqlState?.hasPrefix("54") == true { return "it is nested too deeply or too large" }
         if error.kind == .encoding { return "it holds a NUL byte" }
         guard let failure = CommandFailure(error) else { throw error }
         throw CommandFailure(

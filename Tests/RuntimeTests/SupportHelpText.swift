@@ -1,0 +1,307 @@
+/// The help of each command at 80 columns, for CommandHelpTests.
+import Testing
+
+struct HelpText: Sendable, CustomTestStringConvertible {
+    let command: [String]
+    let text: String
+
+    var testDescription: String { (["embark"] + command).joined(separator: " ") }
+
+    static let all = [main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow]
+
+    init(_ command: String..., text: String) {
+        self.command = command
+        self.text = text
+    }
+}
+
+extension HelpText {
+    static let main = HelpText(
+        text: #"""
+            OVERVIEW: Finishes WhatsApp Business onboardings after Embedded Signup,
+            durably.
+
+            Signups are rows in PostgreSQL. Set up a database once:
+
+              embark migrate --database-url postgresql://localhost/embark
+              embark configure --app-id 1234567890 --credit-line-id 1111111111
+
+            Every command takes --database-url, or EMBARK_DATABASE_URL, or libpq's own
+            PGHOST, PGDATABASE and so on; -o json or jsonl for programs; and --help with
+            examples.
+
+            Exit codes: 0 ok, 1 failed or not ready, 2 refused, 3 no such thing, 64 usage,
+            69 database unreachable, 78 bad configuration.
+
+            USAGE: embark <subcommand>
+
+            OPTIONS:
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            SUBCOMMANDS:
+              migrate                 Make or upgrade the schema and the roles.
+              configure               Say what SQL and every worker must agree on; without
+                                      flags, print it.
+              signup                  Enqueue signups and look at them.
+              doctor                  Say what is wrong with the set-up, each with its
+                                      remedy.
+
+              See 'embark help <subcommand>' for detailed help.
+            """#
+    )
+
+    static let migrate = HelpText(
+        "migrate",
+        text: #"""
+            OVERVIEW: Make or upgrade the schema and the roles.
+
+            Applies what is outstanding, in order, each migration in a transaction of its
+            own. Safe to repeat, to run in several places at once, and to kill. An applied
+            migration that has been altered since is a hard stop (exit 2).
+
+            EXAMPLES
+              embark migrate --database-url postgresql://localhost/embark
+              embark migrate --check      exit 1 when something is outstanding
+              embark migrate --plan       print the SQL, for review or for psql
+
+            USAGE: embark migrate [--check] [--plan] [--database-url <url>] [--output <output>] [--no-color]
+
+            OPTIONS:
+              --check                 Change nothing; exit 1 when a migration is
+                                      outstanding.
+              --plan                  Change nothing; print the SQL that would run.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let configure = HelpText(
+        "configure",
+        text: #"""
+            OVERVIEW: Say what SQL and every worker must agree on; without flags, print it.
+
+            What is not given stays as it is. A signup keeps the plan that it was enqueued
+            with: a change concerns later ones.
+
+            EXAMPLES
+              embark configure --app-id 1234567890 --credit-line-id 1111111111 \
+                               --system-user-id 2222222222
+              embark configure --partner-mode tech-provider --app-id 1234567890
+              embark configure --currencies USD,EUR
+              embark configure -o json
+
+            USAGE: embark configure [--partner-mode <partner-mode>] [--app-id <app-id>] [--credit-line-id <credit-line-id>] [--system-user-id <system-user-id>] [--business-id <business-id>] [--currencies <currencies>] [--credit-method <credit-method>] [--verify-grant] [--no-verify-grant] [--database-url <url>] [--output <output>] [--no-color]
+
+            OPTIONS:
+              --partner-mode <partner-mode>
+                                      solution-partner or tech-provider.
+              --app-id <app-id>       The app that Embedded Signup runs under.
+              --credit-line-id <credit-line-id>
+                                      The credit line that a solution partner shares.
+              --system-user-id <system-user-id>
+                                      Our system user, to be given access to each account.
+              --business-id <business-id>
+                                      Our own business portfolio.
+              --currencies <currencies>
+                                      Currencies in which the credit line may be shared,
+                                      separated by commas.
+              --credit-method <credit-method>
+                                      share-and-attach, or share-then-attach (two calls).
+              --verify-grant/--no-verify-grant
+                                      Ask Graph what was granted before anything else (the
+                                      default).
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let doctor = HelpText(
+        "doctor",
+        text: #"""
+            OVERVIEW: Say what is wrong with the set-up, each with its remedy.
+
+            Looks at the database, the schema, the roles and their rights, the server's log
+            settings and the installation. Changes nothing. Exit 1 when something FAILs.
+
+            EXAMPLES
+              embark doctor
+              embark doctor -o jsonl | jq 'select(.level != "OK")'
+
+            USAGE: embark doctor [--database-url <url>] [--output <output>] [--no-color]
+
+            OPTIONS:
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let signup = HelpText(
+        "signup",
+        text: #"""
+            OVERVIEW: Enqueue signups and look at them.
+
+            USAGE: embark signup <subcommand>
+
+            OPTIONS:
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            SUBCOMMANDS:
+              add                     Enqueue one signup from flags, or many from JSON
+                                      lines.
+              list                    List signups, newest first.
+              show                    Show one signup, its plan and its latest attempts.
+
+              See 'embark help signup <subcommand>' for detailed help.
+            """#
+    )
+
+    static let signupAdd = HelpText(
+        "signup",
+        "add",
+        text: #"""
+            OVERVIEW: Enqueue one signup from flags, or many from JSON lines.
+
+            The fields and their rules are those of embark.enqueue_signup. A code lives 30
+            seconds from when Meta issued it. An argument can be seen by every user of the
+            machine while the command runs: give the code and the PIN as - to have them
+            read from standard input, a line each, the code first.
+
+            With --json-lines each line is an object with the fields as keys, and is
+            enqueued on its own: a bad line is reported by its number and leaves the
+            others alone (exit 2 at the end). With an external_id in each line it is safe
+            to run again.
+
+            EXAMPLES
+              printf '%s\n' "$CODE" | embark signup add --code - --currency USD \
+                  --waba-id 102290129340398 --external-id acme-7731
+              embark signup add --json-lines signups.jsonl
+              jq -c '.[]' signups.json | embark signup add --json-lines - -o jsonl
+
+            USAGE: embark signup add <options>
+
+            OPTIONS:
+              --code <code>           The popup's code; - reads it from standard input.
+              --waba-id <waba-id>     The customer's account.
+              --phone-number-id <phone-number-id>
+                                      The customer's number.
+              --business-id <business-id>
+                                      The customer's business portfolio.
+              --currency <currency>   The currency in which the credit line is shared.
+              --external-id <external-id>
+                                      Your own key: the same one twice is one signup.
+              --flow <flow>           cloud_api (the default), only_waba, coexistence or
+                                      api_access_only.
+              --pin <pin>             The number's PIN; - reads it from standard input.
+                                      Made when absent.
+              --test-recipient <test-recipient>
+                                      Sends a test message there: +16505551234.
+              --test-message <test-message>
+                                      The text of the test message.
+              --code-issued-at <code-issued-at>
+                                      When Meta issued the code, ISO 8601 (default: now).
+              --redirect-uri <redirect-uri>
+                                      Only for codes of the redirect dialog.
+              --data-localization-region <data-localization-region>
+                                      A country code such as DE.
+              --webhook-override <webhook-override>
+                                      JSON: override_callback_uri and verify_token.
+              --metadata <metadata>   A JSON object that every outcome gives back.
+              --json-lines <file>     Reads signups from a file, one JSON object a line; -
+                                      is standard input.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let signupList = HelpText(
+        "signup",
+        "list",
+        text: #"""
+            OVERVIEW: List signups, newest first.
+
+            EXAMPLES
+              embark signup list
+              embark signup list --state failed --waiting-on operator
+              embark signup list --before 4711       the page behind signup 4711
+              embark signup list -o jsonl | jq -r 'select(.error_code == "133005") | .id'
+
+            USAGE: embark signup list [--state <state>] [--waiting-on <waiting-on>] [--before <before>] [--limit <limit>] [--database-url <url>] [--output <output>] [--no-color]
+
+            OPTIONS:
+              --state <state>         running, completed, failed or cancelled. (values:
+                                      running, completed, failed, cancelled)
+              --waiting-on <waiting-on>
+                                      customer or operator. (values: customer, operator)
+              --before <before>       Only signups with a smaller id than this.
+              --limit <limit>         How many, 1 to 10000. (default: 50)
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let signupShow = HelpText(
+        "signup",
+        "show",
+        text: #"""
+            OVERVIEW: Show one signup, its plan and its latest attempts.
+
+            EXAMPLES
+              embark signup show 4711
+              embark signup show acme-7731
+              embark signup show 4711 -o json | jq .state
+
+            USAGE: embark signup show <signup> [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <signup>                The signup's id or its external id.
+
+            OPTIONS:
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+}
