@@ -46,6 +46,7 @@ public enum SQL {
     public static let inspectServer = File("inspect_server", PackageResources.inspect_server_sql)
     public static let inspectRoles = File("inspect_roles", PackageResources.inspect_roles_sql)
     public static let inspectFunctions = File("inspect_functions", PackageResources.inspect_functions_sql)
+    public static let inspectRights = File("inspect_rights", PackageResources.inspect_rights_sql)
     public static let inspectSecrets = File("inspect_secrets", PackageResources.inspect_secrets_sql)
     public static let inspectLogging = File("inspect_logging", PackageResources.inspect_logging_sql)
 
@@ -53,6 +54,6 @@ public enum SQL {
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
         readInstallation, writeInstallation,
         enqueueSignup, enqueueJSON, listSignups, findSignup, listAttempts,
-        inspectServer, inspectRoles, inspectFunctions, inspectSecrets, inspectLogging,
+        inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
     ]
 }

@@ -28,6 +28,8 @@ func withPointers<Result>(
 extension String {
     var nullTerminated: [UInt8] { utf8 + [0] }
 
-    /// libpq's messages end with a newline and may have several lines.
-    var trimmingNewlines: String { split(whereSeparator: \.isNewline).joined(separator: "; ") }
+    /// On one line: libpq's messages end with a newline and may have several lines, some of them indented.
+    var onOneLine: String {
+        split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }.joined(separator: "; ")
+    }
 }

@@ -7,13 +7,13 @@ extension Connection {
     ///
     /// - Throws: `unreachable` with libpq's words, without credentials, or `cancelled`.
     public static func open(_ options: ConnectionOptions) async throws(PostgresError) -> Connection {
-        try await open(options, before: .deadline(after: options.connectLimit))
+        try await open(options, before: nil)
     }
 
-    /// As above; gives up at `limit` if that is earlier.
+    /// As above; gives up with `deadlineExceeded` at `limit` if that is earlier.
     static func open(
         _ options: ConnectionOptions,
-        before limit: ContinuousClock.Instant
+        before limit: ContinuousClock.Instant?
     ) async throws(PostgresError) -> Connection {
         guard !Task.isCancelled else { throw PostgresError(.cancelled) }
         let executor = BlockingExecutor()
@@ -22,10 +22,15 @@ extension Connection {
         executor.queue.async {
             attempt.offer(Result { () throws(PostgresError) in try ServerLink(options) })
         }
+        let connectLimit = ContinuousClock.Instant.deadline(after: options.connectLimit)
+        let limit = min(limit ?? connectLimit, connectLimit)
         let link = await attempt.value(
-            before: min(limit, .deadline(after: options.connectLimit)),
+            before: limit,
             atDeadline: .failure(
-                PostgresError(.unreachable, "cannot connect to \(options.description): no answer in time")
+                PostgresError(
+                    limit < connectLimit ? .deadlineExceeded : .unreachable,
+                    "cannot connect to \(options.description): no answer in time"
+                )
             ),
             whenCancelled: .failure(PostgresError(.cancelled))
         )

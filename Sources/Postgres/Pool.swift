@@ -138,13 +138,23 @@ extension Pool {
     private func open(before limit: ContinuousClock.Instant) async throws(PostgresError) -> Connection {
         while true {
             try await waitForAttempt(before: limit)
+            let start = ContinuousClock.now
             do throws(PostgresError) {
                 let connection = try await Connection.open(options, before: limit)
                 outage = nil
                 return connection
             } catch {
-                guard error.kind == .unreachable else { throw error }
-                noteFailure(error)
+                switch error.kind {
+                case .unreachable: noteFailure(error)
+                case .deadlineExceeded:
+                    // A caller in a hurry says nothing about the server, but attempts that are given up go on in the
+                    // background, and must not pile up when the server is silent.
+                    if .now - start > backoff.base { noteFailure(error.asUnreachable) }
+                    throw outage?.lastError ?? error
+                case .server, .connectionLost, .cancelled, .encoding, .decoding, .invalidOptions, .invalidStatement,
+                    .closed:
+                    throw error
+                }
             }
         }
     }
@@ -183,4 +193,9 @@ extension Pool {
     }
 
     private static var closed: PostgresError { PostgresError(.closed, "the pool is closed") }
+}
+
+extension PostgresError {
+    /// The error of an attempt that was given up, for others than the caller whose deadline ended it.
+    fileprivate var asUnreachable: PostgresError { PostgresError(.unreachable, reason) }
 }

@@ -17,7 +17,7 @@ final class ServerLink: @unchecked Sendable {
             throw PostgresError(.unreachable, "no memory for a connection to \(options.description)")
         }
         guard PQstatus(pg) == CONNECTION_OK else {
-            let words = options.scrub(String(cString: PQerrorMessage(pg)).trimmingNewlines)
+            let words = options.scrub(String(cString: PQerrorMessage(pg)).onOneLine)
             PQfinish(pg)
             throw PostgresError(.unreachable, "cannot connect to \(options.description): \(words)")
         }

@@ -45,9 +45,11 @@ struct GlobalOptions: ParsableArguments {
         }
     }
 
-    /// The parser wants options behind the command that they belong to; people also write them in front of it.
+    /// The parser wants options behind the command that they belong to; people also write them in front of it, or between
+    /// the command and its subcommand.
     static func movedBehindCommand(_ arguments: [String]) -> [String] {
         var rest = arguments[...]
+        var words: [String] = []
         var moved: [String] = []
         while let first = rest.first {
             if ["--database-url", "-o", "--output"].contains(first), rest.count > 1 {
@@ -56,14 +58,15 @@ struct GlobalOptions: ParsableArguments {
             } else if first == "--no-color" || first.hasPrefix("--database-url=") || first.hasPrefix("--output=") {
                 moved.append(first)
                 rest = rest.dropFirst()
+            } else if !first.hasPrefix("-") {
+                words.append(first)
+                rest = rest.dropFirst()
             } else {
                 break
             }
         }
-        // Nothing but global options: let the parser say what is missing.
-        if rest.isEmpty { return moved }
         let end = rest.firstIndex(of: "--") ?? rest.endIndex
-        return Array(rest[..<end]) + moved + Array(rest[end...])
+        return words + Array(rest[..<end]) + moved + Array(rest[end...])
     }
 }
 

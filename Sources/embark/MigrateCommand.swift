@@ -48,11 +48,10 @@ struct MigrateCommand: AsyncParsableCommand {
                 if !status.outstanding.isEmpty { throw CommandFailure(.failed, "run: embark migrate") }
                 return
             }
-            let done = try await migrator.migrate(on: connection) { migration in
+            let (applied, version) = try await migrator.migrate(on: connection) { migration in
                 output.note("applied \(migration.name)")
             }
-            let version = try await migrator.status(on: connection).version
-            try report(done, word: "applied", version: version, output)
+            try report(applied, word: "applied", version: version, output)
         }
     }
 

@@ -54,7 +54,9 @@ struct Output {
                 if index == 0 { return colored(cell, .dim) + padding }
                 return (color(cell).map { colored(cell, $0) } ?? cell) + padding
             }
-            line(cells.joined(separator: "  "))
+            // Empty cells at the end leave blanks that nobody sees and every diff shows.
+            let text = cells.joined(separator: "  ")
+            line(String(text[..<(text.lastIndex { $0 != " " }.map(text.index(after:)) ?? text.startIndex)]))
         }
     }
 

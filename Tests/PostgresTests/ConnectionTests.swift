@@ -33,7 +33,7 @@ import Testing
             #expect(error.isConnectionLoss)
             for word in words { #expect(error.description.contains(word)) }
             #expect(!error.description.contains("c4nary"))
-            #expect(!error.description.contains { $0.isNewline })
+            #expect(!error.description.contains { $0.isNewline || $0 == "\t" })
         }
     }
 
@@ -106,6 +106,16 @@ import Testing
         let other = try await TestDatabase.current.connect()
         _ = try await other.run(Sample.terminate(connection.backendProcessID))
         try await eventually("the loss is noticed") { await !connection.isUsable }
+    }
+
+    @Test("The server's farewell is enough: its hanging up need not arrive")
+    func farewell() async throws {
+        let other = try await TestDatabase.current.connect()
+        try await withProxy { proxy, connection in
+            proxy.holdHangUps()
+            _ = try await other.run(Sample.terminate(connection.backendProcessID))
+            try await eventually("the loss is noticed") { await !connection.isUsable }
+        }
     }
 
     @Test("What committed before a loss is reported as committed")

@@ -52,6 +52,7 @@ import Testing
         let (results, time) = await timed { await connection.each(calls, deadline: .milliseconds(200)) }
         #expect(time < .milliseconds(200) + .seconds(1) + Self.tolerance)
         #expect(results.map { $0.kind } == [nil, .deadlineExceeded, .deadlineExceeded, .deadlineExceeded])
+        #expect(await connection.isUsable)
         let other = try await TestDatabase.current.connect()
         #expect(try await other.run(Sample.numbers()) == [Single(1)])
     }
@@ -169,19 +170,6 @@ import Testing
         #expect(error.sqlState == "57014")
     }
 
-    private func withProxy(_ body: (TCPProxy, Connection) async throws -> Void) async throws {
-        let url = TestDatabase.current.url
-        let port = try #require(url.firstMatch(of: #/:([0-9]+)\//#)?.output.1)
-        let proxy = try TCPProxy(to: #require(UInt16(port)))
-        let connection = try await Connection.open(ConnectionOptions(proxy.url(for: url), applicationName: "tests"))
-        do {
-            try await body(proxy, connection)
-            proxy.close()
-        } catch {
-            proxy.close()
-            throw error
-        }
-    }
 }
 
 extension Result where Failure == PostgresError {

@@ -37,6 +37,20 @@ func failure<Value>(
     throw SupportError("nothing was thrown")
 }
 
+/// A connection to the test's database that goes through a proxy.
+func withProxy(_ body: (TCPProxy, Connection) async throws -> Void) async throws {
+    let url = TestDatabase.current.url
+    let port = try #require(url.firstMatch(of: #/:([0-9]+)\//#)?.output.1)
+    let proxy = try TCPProxy(to: #require(UInt16(port)))
+    do {
+        try await body(proxy, Connection.open(ConnectionOptions(proxy.url(for: url), applicationName: "tests")))
+        proxy.close()
+    } catch {
+        proxy.close()
+        throw error
+    }
+}
+
 /// What `body` returns, and how long it took.
 func timed<Value>(_ body: () async throws -> Value) async rethrows -> (Value, Duration) {
     let start = ContinuousClock.now

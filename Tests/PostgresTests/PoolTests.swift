@@ -95,6 +95,31 @@ import Testing
         await pool.close()
     }
 
+    @Test("No place is lost among callers that give up")
+    func impatientCallers() async throws {
+        let pool = try Pool(TestDatabase.current.options, size: 2)
+        _ = try await pool.run(Sample.one())
+        let outcomes = try await withThrowingTaskGroup { group in
+            for round in 0..<200 {
+                group.addTask {
+                    do throws(PostgresError) {
+                        _ = try await pool.run(Sample.one(), deadline: .microseconds(100 * (round)))
+                        return nil as PostgresError.Kind?
+                    } catch {
+                        return error.kind
+                    }
+                }
+            }
+            return try await group.reduce(into: Set()) { $0.insert($1) }
+        }
+        #expect(outcomes.isSubset(of: [nil, .deadlineExceeded]))
+        try await pool.withConnection { _ in
+            let rows = try await pool.run(Sample.one())
+            #expect(rows == [Single(1)])
+        }
+        await pool.close()
+    }
+
     @Test("A connection that a caller leaves in a transaction is closed, and the transaction undone")
     func openTransaction() async throws {
         let pool = try Pool(TestDatabase.current.options, size: 1)
@@ -203,6 +228,28 @@ import Testing
     }
 
     private final class Count: Sendable { let value = Atomic(0) }
+
+    @Test("A server that accepts and says nothing is an outage like any other")
+    func silentServer() async throws {
+        let proxy = try TCPProxy(to: 1)
+        proxy.freeze()
+        let options = try ConnectionOptions(
+            "postgresql://worker@127.0.0.1:\(proxy.port)/embark",
+            applicationName: "tests"
+        )
+        let pool = Pool(options, size: 1)
+        for _ in 0..<2 {
+            let (error, time) = try await timed {
+                try await failure { () throws(PostgresError) in
+                    try await pool.run(Sample.one(), deadline: .milliseconds(400))
+                }
+            }
+            #expect(error.kind == .unreachable)
+            #expect(time >= .milliseconds(400) && time < .milliseconds(650))
+        }
+        await pool.close()
+        proxy.close()
+    }
 
     @Test("However many wait, a stopped server is tried once in a backoff")
     func attempts() async throws {

@@ -85,6 +85,11 @@ import Testing
                 expectNoCrash([[String?]].self, bytes)
             }
         }
+        // A million empty arrays, of which nothing follows: a small message must not become a large value.
+        let empties: [UInt8] = [
+            0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 23, 0, 15, 66, 64, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1,
+        ]
+        #expect(throws: PostgresError.self) { try empties.withUnsafeBytes { try [[Int32]](postgresBytes: $0) } }
         // An array of 2^31 - 1 elements of which none follows.
         let header: [UInt8] = [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 23, 127, 255, 255, 255, 0, 0, 0, 1]
         #expect(throws: PostgresError.self) { try header.withUnsafeBytes { try [Int32](postgresBytes: $0) } }

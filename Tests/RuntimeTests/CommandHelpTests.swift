@@ -2,7 +2,7 @@
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct CommandHelpTests {
+@Suite(.timeLimit(.minutes(5))) struct CommandHelpTests {
     @Test(arguments: HelpText.all)
     func `Help is this text, to the letter`(help: HelpText) async throws {
         let result = try await Command.run(help.command + ["--help"], database: nil)
@@ -18,8 +18,10 @@ import Testing
         #expect(result.code == 0)
     }
 
-    @Test func `The version is the program's own`() async throws {
-        let result = try await Command.run(["--version"], database: nil)
+    @Test(arguments: [0, 2 << 20])
+    func `The version is the program's own, and standard input is left alone`(bytes: Int) async throws {
+        let input = [UInt8](repeating: 0x0A, count: bytes)
+        let result = try await Command.run(["--version"], database: nil, input: input)
         #expect(result.out == "0.1.0\n")
         #expect(result.code == 0)
     }

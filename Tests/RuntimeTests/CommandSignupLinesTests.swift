@@ -5,7 +5,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(1))) struct CommandSignupLinesTests {
+@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandSignupLinesTests {
     struct Line: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let bytes: [UInt8]
@@ -169,6 +169,7 @@ import Testing
         let line = #"{"code":"c","currency":"USD","test_message":"\#(String(repeating: "x", count: 400))"}"# + "\n"
         let half = Array(String(repeating: line, count: 1_000).utf8)
         let url = TestDatabase.current.url
+        _ = Command.brokenPipesAreErrors
         let result = try await Subprocess.run(
             .name("embark"),
             arguments: ["signup", "add", "--json-lines", "-", "-o", "jsonl"],

@@ -7,7 +7,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.database(.empty), .timeLimit(.minutes(1))) struct MigratorCrashTests {
+@Suite(.database(.empty), .timeLimit(.minutes(5))) struct MigratorCrashTests {
     @Test func `Eight processes at once on one fresh database all succeed and make one schema`() async throws {
         let url = TestDatabase.current.url
         let results = try await migrate(Array(repeating: url, count: 8))

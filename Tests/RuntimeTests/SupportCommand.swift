@@ -31,6 +31,10 @@ struct CommandResult: Sendable {
 }
 
 enum Command {
+    /// Writing to a program that has ended would end the test process. A handler and not SIG_IGN: a program that is
+    /// started inherits what is ignored, and would behave otherwise than in a shell.
+    static let brokenPipesAreErrors: Void = { signal(SIGPIPE) { _ in } }()
+
     static let bytesMax = 32 << 20
 
     /// The folder of the built products: that of the test bundle.
@@ -79,14 +83,19 @@ enum Command {
         _ input: [UInt8],
         _ environment: Environment
     ) async throws -> CommandResult {
+        _ = brokenPipesAreErrors
         let result = try await Subprocess.run(
             program,
             arguments: Arguments(arguments),
             environment: environment,
-            input: .array(input),
+            input: .inputWriter,
             output: .string(limit: bytesMax),
             error: .string(limit: bytesMax)
-        )
+        ) { process in
+            // A program may end without reading all of it, which is its own affair.
+            if !input.isEmpty { _ = try? await process.standardInputWriter.write(input) }
+            try await process.standardInputWriter.finish()
+        }
         let code: Int32? = if case .exited(let code) = result.terminationStatus { code } else { nil }
         return CommandResult(code: code, out: result.standardOutput, err: result.standardError)
     }

@@ -24,6 +24,7 @@ public final class TCPProxy: Sendable {
     private let listener: Int32
     private let mode = Mutex(Mode.forwarding)
     private let accepted = Atomic(0)
+    private let holdsHangUps = Atomic(false)
     /// Wakes the forwarding thread: reading end, writing end.
     private let wakeup: (Int32, Int32)
 
@@ -46,6 +47,8 @@ public final class TCPProxy: Sendable {
     /// How many connections have been forwarded so far.
     public var connectionCount: Int { accepted.load(ordering: .acquiring) }
 
+    /// From now on neither side learns that the other has hung up.
+    public func holdHangUps() { holdsHangUps.store(true, ordering: .releasing) }
     /// From now on the server receives and the client does not.
     public func freezeAnswers() { change(to: .answersFrozen) }
     /// From now on no byte moves.
@@ -64,6 +67,7 @@ public final class TCPProxy: Sendable {
     /// Runs on a thread of its own until the proxy is closed.
     private func forward(to target: UInt16) {
         var pairs: [(Int32, Int32)] = []
+        var held: [Int32] = []
         loop: while true {
             var sockets = [wakeup.0]
             switch mode.withLock(\.self) {
@@ -82,7 +86,11 @@ public final class TCPProxy: Sendable {
                 let open =
                     (!ready.contains(client) || Self.move(from: client, to: server))
                     && (!ready.contains(server) || Self.move(from: server, to: client))
-                if !open { Self.hangUp([client, server]) }
+                if !open, holdsHangUps.load(ordering: .acquiring) {
+                    held += [client, server]
+                } else if !open {
+                    Self.hangUp([client, server])
+                }
                 return !open
             }
             if ready.contains(listener) {
@@ -95,7 +103,7 @@ public final class TCPProxy: Sendable {
                 }
             }
         }
-        Self.hangUp(pairs.flatMap { [$0.0, $0.1] } + [listener, wakeup.0, wakeup.1])
+        Self.hangUp(pairs.flatMap { [$0.0, $0.1] } + held + [listener, wakeup.0, wakeup.1])
     }
 
     private static func readable(_ sockets: [Int32]) -> Set<Int32> {

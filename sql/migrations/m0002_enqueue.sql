@@ -33,10 +33,10 @@ SELECT CASE
         '22023 business_id must be 1 to 32 ASCII digits'
     WHEN currency IS NULL AND partner_mode = 'solution-partner' AND flow <> 'api_access_only' THEN
         '22023 currency is required: a solution partner shares its credit line in it'
-    WHEN currency <> ALL (currencies) THEN
+    WHEN currency IS NOT NULL AND currency <> ALL (currencies) THEN
         '22023 currency must be one that the installation allows: ' || array_to_string(currencies, ' ')
     WHEN external_id IS NOT NULL
-        AND (char_length(external_id) NOT BETWEEN 1 AND 255 OR external_id ~ '[\x01-\x1f\x7f]') THEN
+        AND (char_length(external_id) NOT BETWEEN 1 AND 255 OR external_id ~ '[\x01-\x1f\x7f-\x9f\u2028\u2029]') THEN
         '22023 external_id must be 1 to 255 characters without control characters'
     WHEN pin !~ '^[0-9]{6}$' THEN
         '22023 pin must be six ASCII digits'
@@ -46,6 +46,8 @@ SELECT CASE
         '22023 test_recipient must be absent in this flow: it has no number to send from'
     WHEN test_recipient IS NOT NULL AND phone_number_id IS NULL AND NOT verify_grant THEN
         '22023 phone_number_id is required for a test message while the installation does not verify grants'
+    WHEN flow = 'coexistence' AND phone_number_id IS NULL AND NOT verify_grant THEN
+        '22023 phone_number_id is required in this flow while the installation does not verify grants'
     WHEN char_length(test_message) NOT BETWEEN 1 AND 4096 THEN
         '22023 test_message must be 1 to 4096 characters'
     WHEN NOT isfinite(code_issued_at) OR code_issued_at > clock_timestamp() + interval '5 minutes' THEN
@@ -251,27 +253,27 @@ BEGIN
             code, NULL, NULL, NULL, NULL, external_id, 'api_access_only', pin, NULL, NULL,
             now(), NULL, NULL, NULL, '{}', 'tech-provider', '{}', true) END;
     IF refusal IS NULL THEN
+        -- Locked first and read behind the lock: a second caller waits here and then sees what the first one wrote.
+        PERFORM FROM embark.signups AS s WHERE s.external_id = renew_signup.external_id FOR UPDATE;
         SELECT s.id, s.state, s.waiting_on, x.renewal_sha256 INTO signup
           FROM embark.signups AS s JOIN embark.secrets AS x ON x.signup_id = s.id
-         WHERE s.external_id = renew_signup.external_id
-           FOR UPDATE OF s;
+         WHERE s.external_id = renew_signup.external_id;
         renewal := sha256(convert_to(code || E'\x01' || coalesce(pin, ''), 'UTF8'));
+        IF signup.renewal_sha256 = renewal THEN
+            RETURN signup.id;
+        END IF;
         refusal := CASE
             WHEN signup.id IS NULL THEN
                 'P0002 external_id is not that of any signup: enqueue it with embark.enqueue_signup'
-            WHEN signup.renewal_sha256 = renewal THEN NULL
             WHEN signup.state <> 'failed' THEN
                 '55000 external_id is that of a signup that is ' || signup.state
                 || ': only one that failed and waits on the customer can be renewed'
-            WHEN signup.waiting_on <> 'customer' THEN
+            WHEN signup.waiting_on IS DISTINCT FROM 'customer' THEN
                 '55000 external_id is that of a signup that waits on the operator, who can replay it with the new code'
         END;
     END IF;
     IF refusal IS NOT NULL THEN
         PERFORM embark.raise_refusal(refusal, 'Nothing was changed.');
-    END IF;
-    IF signup.renewal_sha256 = renewal THEN
-        RETURN signup.id;
     END IF;
 
     UPDATE embark.signups AS s

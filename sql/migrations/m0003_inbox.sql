@@ -26,11 +26,13 @@ SELECT NULL::bigint AS id,
 COMMENT ON VIEW embark.signup_inbox IS
     'Insert signups here, one a row; shows none. RETURNING id gives the signup''s id. Columns as in embark.enqueue_signup.';
 
+-- What a statement remembers stands in the transaction's setting embark.inbox, a line 'ROWS REFUSAL' for each statement under
+-- way, the innermost first: a statement on the inbox may run inside another, in a function that one of its rows calls.
 CREATE FUNCTION embark.inbox_before_statement() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, embark, pg_temp AS
 $$
 BEGIN
-    PERFORM set_config('embark.refusal', '', true), set_config('embark.inbox_row', '0', true);
+    PERFORM set_config('embark.inbox', E'0 \n' || coalesce(current_setting('embark.inbox', true), ''), true);
     RETURN NULL;
 END
 $$;
@@ -39,33 +41,40 @@ CREATE FUNCTION embark.inbox_row() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, embark, pg_temp AS
 $$
 DECLARE
+    memory    text := current_setting('embark.inbox');
+    mine      text := split_part(memory, E'\n', 1);
+    row_count text;
     issued_at timestamptz;
     override  jsonb;
     metadata  jsonb;
-    field     text;
+    rule      text;
     refusal   text;
 BEGIN
-    IF current_setting('embark.refusal') <> '' THEN
-        RETURN NULL;
+    IF NOT mine LIKE '% ' THEN
+        RETURN NULL; -- refused already
     END IF;
-    PERFORM set_config('embark.inbox_row', (current_setting('embark.inbox_row')::bigint + 1)::text, true);
+    row_count := (mine::bigint + 1)::text;
     IF NEW.id IS NOT NULL THEN
         refusal := '22023 id must be absent: Embark gives it';
-    ELSIF octet_length(NEW.metadata) > 1048576 OR octet_length(NEW.webhook_override) > 1048576 THEN
-        refusal := '22023 '
-            || CASE WHEN octet_length(NEW.metadata) > 1048576 THEN 'metadata' ELSE 'webhook_override' END
-            || ' must be at most 1 MiB as it is handed in';
+    ELSIF octet_length(NEW.metadata) > 1048576 THEN
+        refusal := '22023 metadata must be at most 1 MiB as it is handed in';
+    ELSIF octet_length(NEW.webhook_override) > 1048576 THEN
+        refusal := '22023 webhook_override must be at most 1 MiB as it is handed in';
+    ELSIF NEW.code_issued_at
+        !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$' THEN
+        -- Without a zone, or in another order, its meaning would hang on the session's settings.
+        refusal := '22023 code_issued_at must be a time in ISO 8601 form with its zone, such as 2026-11-23T12:00:00Z';
     ELSIF NEW.code_issued_at IS NOT NULL OR NEW.webhook_override IS NOT NULL OR NEW.metadata IS NOT NULL THEN
         -- A block with an exception handler is a subtransaction: entered only by rows that have something to cast.
         BEGIN
-            field := 'code_issued_at must be a time in ISO 8601 form';
+            rule := 'code_issued_at must be a time that exists';
             issued_at := NEW.code_issued_at::timestamptz;
-            field := 'webhook_override must be a JSON object';
+            rule := 'webhook_override must be a JSON object';
             override := NEW.webhook_override::jsonb;
-            field := 'metadata must be a JSON object';
+            rule := 'metadata must be a JSON object';
             metadata := NEW.metadata::jsonb;
         EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
-            refusal := '22023 ' || field;
+            refusal := '22023 ' || rule;
         END;
     END IF;
     IF refusal IS NULL THEN
@@ -73,10 +82,13 @@ BEGIN
             NEW.code, NEW.waba_id, NEW.phone_number_id, NEW.business_id, NEW.currency, NEW.external_id, NEW.flow, NEW.pin,
             NEW.test_recipient, NEW.test_message, issued_at, NEW.redirect_uri, NEW.data_localization_region,
             override, metadata);
-    ELSE
-        PERFORM set_config('embark.refusal', refusal, true);
+        IF NEW.id IS NULL THEN
+            refusal := current_setting('embark.refusal');
+        END IF;
     END IF;
-    IF NEW.id IS NULL THEN
+    PERFORM set_config('embark.inbox',
+        row_count || ' ' || coalesce(refusal, '') || substr(memory, length(mine) + 1), true);
+    IF refusal IS NOT NULL THEN
         RETURN NULL;
     END IF;
     RETURN NEW;
@@ -86,11 +98,15 @@ $$;
 CREATE FUNCTION embark.inbox_after_statement() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, embark, pg_temp AS
 $$
+DECLARE
+    memory    text := current_setting('embark.inbox');
+    mine      text := split_part(memory, E'\n', 1);
+    row_count text := split_part(mine, ' ', 1);
 BEGIN
-    IF current_setting('embark.refusal') <> '' THEN
+    PERFORM set_config('embark.inbox', substr(memory, length(mine) + 2), true);
+    IF NOT mine LIKE '% ' THEN
         PERFORM embark.raise_refusal(
-            current_setting('embark.refusal'),
-            'It is row ' || current_setting('embark.inbox_row') || ' of the statement, which enqueued nothing.');
+            substr(mine, length(row_count) + 2), 'It is row ' || row_count || ' of the statement, which enqueued nothing.');
     END IF;
     PERFORM embark.wake_workers();
     RETURN NULL;

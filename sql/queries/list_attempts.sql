@@ -6,4 +6,4 @@ SELECT a.generation, a.step, a.attempt, a.verdict, a.finished_at, a.finished_at 
   FROM embark.attempts AS a
  WHERE a.signup_id = $1
  ORDER BY a.finished_at DESC
- LIMIT $2
+ LIMIT $2::integer

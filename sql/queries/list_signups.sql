@@ -8,4 +8,4 @@ SELECT s.id, s.external_id, s.waba_id, s.state, s.step, s.waiting_on, s.error_co
    AND ($2::text IS NULL OR s.waiting_on = $2)
    AND ($3::bigint IS NULL OR s.id < $3)
  ORDER BY s.id DESC
- LIMIT $4
+ LIMIT $4::integer

@@ -18,11 +18,19 @@ BEGIN
         END IF;
     END LOOP;
     IF NOT pg_has_role('embark_migrator', 'embark_owner', 'MEMBER') THEN
-        GRANT embark_owner TO embark_migrator;
+        BEGIN
+            GRANT embark_owner TO embark_migrator;
+        EXCEPTION WHEN unique_violation THEN
+            NULL; -- granted by somebody else meanwhile
+        END;
     END IF;
     -- A superuser may take on any role; everybody else must be a member of the owner.
     IF NOT pg_has_role('embark_owner', 'MEMBER') THEN
-        EXECUTE format('GRANT embark_owner TO %I', current_user);
+        BEGIN
+            EXECUTE format('GRANT embark_owner TO %I', current_user);
+        EXCEPTION WHEN unique_violation THEN
+            NULL;
+        END;
     END IF;
     IF to_regnamespace('embark') IS NULL THEN
         CREATE SCHEMA embark AUTHORIZATION embark_owner;

@@ -31,6 +31,7 @@ package enum Queries {
     // embark doctor
     static let inspectServer = Statement<ServerFacts>(SQL.inspectServer)
     static let inspectRoles = Statement<RoleFacts>(SQL.inspectRoles)
+    static let inspectRights = Statement<MissingRight>(SQL.inspectRights)
     static let inspectFunctions = Statement<FunctionFacts>(SQL.inspectFunctions)
     static let inspectSecrets = Statement<Single<String>>(SQL.inspectSecrets)
     static let inspectLogging = Statement<LoggingFacts>(SQL.inspectLogging)
@@ -42,7 +43,8 @@ package enum Queries {
         StatementShape(readInstallation), StatementShape(writeInstallation),
         StatementShape(enqueueSignup), StatementShape(enqueueJSON), StatementShape(listSignups),
         StatementShape(findSignup), StatementShape(listAttempts),
-        StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectFunctions),
+        StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectRights),
+        StatementShape(inspectFunctions),
         StatementShape(inspectSecrets), StatementShape(inspectLogging),
     ]
 }

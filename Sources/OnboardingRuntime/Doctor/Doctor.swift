@@ -41,6 +41,7 @@ public struct Doctor: Sendable {
         findings += await check("roles") { try await roles() }
         // Without the schema the rest would only say so again.
         if aboutSchema.contains(where: { $0.level == .fail }) { return findings }
+        findings += await check("rights") { try await rights() }
         findings += await check("functions") { try await functions() }
         findings += await check("secrets") { try await secrets() }
         findings += await check("server log") { try await logging() }
@@ -127,6 +128,13 @@ public struct Doctor: Sendable {
             )
         }
         return findings.isEmpty ? [.ok("roles", "all \(roles.count) are there and can only be granted")] : findings
+    }
+
+    /// A role that was dropped and made again has lost its rights, and so has a dump restored into another cluster.
+    private func rights() async throws -> [Finding] {
+        let missing = try await connection.run(Queries.inspectRights())
+        if missing.isEmpty { return [.ok("rights", "each role has what it is for")] }
+        return missing.map { .fail("rights", "\($0.role) may not \($0.right)", remedy: $0.remedy) }
     }
 
     private func functions() async throws -> [Finding] {

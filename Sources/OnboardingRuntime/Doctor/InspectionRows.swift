@@ -37,6 +37,20 @@ struct RoleFacts: RowDecodable {
     }
 }
 
+struct MissingRight: RowDecodable {
+    let role: String
+    let right: String
+    let remedy: String
+
+    static let columnTypes: [PostgresType] = [.text, .text, .text]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        role = try row.next()
+        right = try row.next()
+        remedy = try row.next()
+    }
+}
+
 struct FunctionFacts: RowDecodable {
     let function: String
     let problem: String

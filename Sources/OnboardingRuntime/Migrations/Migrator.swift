@@ -65,21 +65,26 @@ public struct Migrator: Sendable {
         return try await compare(applied, on: connection)
     }
 
-    /// Applies what is outstanding and returns it; `progress` hears of each migration after it has committed.
+    /// Applies what is outstanding; `progress` hears of each migration after it has committed.
     ///
+    /// - Returns: what this call applied, and the version that the schema now has.
     /// - Throws: `MigrationError`; what had been applied before stays applied.
     @discardableResult
     public func migrate(
         on connection: Connection,
         progress: (Migration) -> Void = { _ in }
-    ) async throws(MigrationError) -> [Migration] {
+    ) async throws(MigrationError) -> (applied: [Migration], version: Int32) {
         try await prepareDatabase(on: connection)
-        var done: [Migration] = []
-        while let migration = try await applyNext(on: connection) {
-            progress(migration)
-            done.append(migration)
+        var applied: [Migration] = []
+        while true {
+            switch try await applyNext(on: connection) {
+            case .applied(let migration):
+                progress(migration)
+                applied.append(migration)
+            case .nothingOutstanding(let version):
+                return (applied, version)
+            }
         }
-        return done
     }
 
     /// What `migrate` would do now, as a script that psql can run instead: it records itself.
@@ -96,6 +101,7 @@ public struct Migrator: Sendable {
                 BEGIN;
                 \(Self.becomeOwner)
                 \(migration.sql)
+                ;
                 PREPARE record_migration (integer, text, text) AS
                 \(SQL.recordMigration.text);
                 EXECUTE record_migration (\(migration.version), '\(migration.name)', \(quoted));
@@ -124,24 +130,32 @@ public struct Migrator: Sendable {
         }
     }
 
-    /// Applies the first outstanding migration, or returns nil when there is none. What is outstanding is read under the
-    /// lock, each time anew: another process may have been faster.
-    private func applyNext(on connection: Connection) async throws(MigrationError) -> Migration? {
+    private enum Round {
+        case applied(Migration)
+        case nothingOutstanding(version: Int32)
+    }
+
+    /// Applies the first outstanding migration. What is outstanding is read under the lock, each time anew: another process
+    /// may have been faster.
+    private func applyNext(on connection: Connection) async throws(MigrationError) -> Round {
         try await Transaction.run(on: connection) { () async throws(MigrationError) in
             do throws(PostgresError) {
                 _ = try await connection.run(Queries.lockMigrations(), deadline: Self.lockDeadline)
+                try await connection.script(Self.becomeOwner)
             } catch {
                 throw .database(error, doing: "waiting for another migration to end")
             }
-            guard let migration = try await status(on: connection).outstanding.first else { return nil }
+            let status = try await status(on: connection)
+            guard let migration = status.outstanding.first else {
+                return .nothingOutstanding(version: status.version)
+            }
             do throws(PostgresError) {
-                try await connection.script(Self.becomeOwner)
                 try await connection.script(migration.sql, deadline: Self.migrationDeadline)
                 _ = try await connection.run(Queries.recordMigration(migration.version, migration.name, migration.sql))
             } catch {
                 throw .database(error, doing: "applying \(migration.name), which was rolled back")
             }
-            return migration
+            return .applied(migration)
         }
     }
 

@@ -19,7 +19,9 @@ struct SignupListCommand: AsyncParsableCommand {
     @Option(help: "running, completed, failed or cancelled.") var state: SignupState?
     @Option(name: .customLong("waiting-on"), help: "customer or operator.") var waitingOn: Party?
     @Option(help: "Only signups with a smaller id than this.") var before: Int64?
-    @Option(help: "How many, 1 to 10000.") var limit: Int32 = 50
+    @Option(help: "How many, 1 to 10000.") var limit = Self.defaultLimit
+
+    private static let defaultLimit: Int32 = 50
 
     @OptionGroup var global: GlobalOptions
 
@@ -51,8 +53,17 @@ struct SignupListCommand: AsyncParsableCommand {
             color: { SignupState(rawValue: $0)?.color }
         )
         if signups.count == Int(limit), let last = signups.last {
-            output.note("There may be more: embark signup list --before \(last.id)")
+            output.note("There may be more: " + nextPage(before: last.id))
         }
+    }
+
+    /// The command for the page behind this one, with what was asked for here.
+    private func nextPage(before id: Int64) -> String {
+        var command = "embark signup list"
+        if let state { command += " --state \(state.rawValue)" }
+        if let waitingOn { command += " --waiting-on \(waitingOn.rawValue)" }
+        if limit != Self.defaultLimit { command += " --limit \(limit)" }
+        return command + " --before \(id)"
     }
 }
 

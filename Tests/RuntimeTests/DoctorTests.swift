@@ -1,0 +1,307 @@
+/// `embark doctor`: each thing that can be wrong is brought about once, found, and gone after its remedy.
+import Foundation
+import Onboarding
+import OnboardingRuntime
+import Postgres
+import SQL
+import Support
+import Testing
+
+@Suite(.serialized, .ownServer, .timeLimit(.minutes(5))) struct DoctorTests {
+    @Test func `Of a good set-up it says what is good, and ends with 0`() async throws {
+        try await withSetUp { database, connection in
+            let result = try await Command.run(["doctor"], database: database)
+            let version: String = try await connection.value("SELECT current_setting('server_version')")
+            let name: String = try await connection.value("SELECT current_database()::text")
+            #expect(
+                result.out
+                    == """
+                        CHECK         FOUND
+                    OK  database      PostgreSQL \(version), database \(name), as postgres
+                    OK  clock         within a second of the database's
+                    OK  schema        version \(SQL.migrations.count), up to date
+                    OK  roles         all 7 are there and can only be granted
+                    OK  functions     owned, pinned and revoked from PUBLIC
+                    OK  secrets       only workers and the owner can read them
+                    OK  server log    no login role's settings write bound parameters into it
+                    OK  installation  solution-partner, app 1234567890
+
+                    """
+            )
+            #expect(result.err == "")
+            #expect(result.code == 0)
+        }
+    }
+
+    @Test(arguments: ["json", "jsonl"])
+    func `As JSON each finding is an object`(format: String) async throws {
+        try await withSetUp { database, connection in
+            try await connection.script("DELETE FROM embark.installation")
+            let result = try await Command.run(["doctor", "-o", format], database: database)
+            let findings = try format == "json" ? result.objects() : result.objectLines()
+            #expect(findings.allSatisfy { Set($0.keys) == ["level", "check", "message", "remedy"] })
+            #expect(findings.first?["level"] as? String == "OK")
+            #expect(findings.first?["remedy"] is NSNull)
+            let last = try #require(findings.last)
+            #expect(last["level"] as? String == "FAIL")
+            #expect(last["check"] as? String == "installation")
+            #expect(last["message"] as? String == "not configured: no signup can be enqueued")
+            #expect(
+                last["remedy"] as? String
+                    == "Run: embark configure --app-id … --credit-line-id … --system-user-id …"
+            )
+            #expect(result.code == 1)
+        }
+    }
+
+    struct Trouble: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let provoke: String
+        /// LEVEL subject: message
+        let finding: String
+        /// As printed; run as a superuser when it is SQL, as a command when it begins with "Run: ".
+        let remedy: String
+        /// What removes the trouble where the remedy is advice.
+        var repair: String?
+        var cleanUp = ""
+    }
+
+    private static let enqueuer = "CREATE ROLE enqueuer LOGIN; GRANT embark_upstream TO enqueuer; "
+
+    static let troubles = [
+        Trouble(
+            testDescription: "a role is missing",
+            provoke: "DROP OWNED BY embark_token_reader; DROP ROLE embark_token_reader",
+            finding: "FAIL roles: missing: embark_token_reader",
+            remedy: "Run: embark migrate"
+        ),
+        Trouble(
+            testDescription: "a group can log in",
+            provoke: "ALTER ROLE embark_worker LOGIN",
+            finding:
+                "FAIL roles: embark_worker can log in, or is a superuser, or bypasses row security; it must only group rights",
+            remedy: "ALTER ROLE embark_worker NOLOGIN NOSUPERUSER NOBYPASSRLS;"
+        ),
+        Trouble(
+            testDescription: "a group is a superuser",
+            provoke: "ALTER ROLE embark_reader SUPERUSER",
+            finding:
+                "FAIL roles: embark_reader can log in, or is a superuser, or bypasses row security; it must only group rights",
+            remedy: "ALTER ROLE embark_reader NOLOGIN NOSUPERUSER NOBYPASSRLS;"
+        ),
+        Trouble(
+            testDescription: "PUBLIC may call a function",
+            provoke: "GRANT EXECUTE ON FUNCTION embark.credential(bigint) TO PUBLIC",
+            finding: "FAIL functions: embark.credential(bigint) may be called by everybody",
+            remedy: "Compare it with sql/migrations and restore it.",
+            repair: "REVOKE EXECUTE ON FUNCTION embark.credential(bigint) FROM PUBLIC"
+        ),
+        Trouble(
+            testDescription: "SECURITY DEFINER without search_path",
+            provoke: "ALTER FUNCTION embark.credential(bigint) RESET search_path",
+            finding: "FAIL functions: embark.credential(bigint) is SECURITY DEFINER without a pinned search_path",
+            remedy: "Compare it with sql/migrations and restore it.",
+            repair: "ALTER FUNCTION embark.credential(bigint) SET search_path = pg_catalog, embark, pg_temp"
+        ),
+        Trouble(
+            testDescription: "SECURITY DEFINER with a search_path that begins elsewhere",
+            provoke: "ALTER FUNCTION embark.credential(bigint) SET search_path = public, pg_catalog, embark, pg_temp",
+            finding: "FAIL functions: embark.credential(bigint) is SECURITY DEFINER without a pinned search_path",
+            remedy: "Compare it with sql/migrations and restore it.",
+            repair: "ALTER FUNCTION embark.credential(bigint) SET search_path = pg_catalog, embark, pg_temp"
+        ),
+        Trouble(
+            testDescription: "a function of somebody else",
+            provoke: "CREATE FUNCTION embark.strange() RETURNS integer LANGUAGE sql AS 'SELECT 1';"
+                + "REVOKE EXECUTE ON FUNCTION embark.strange() FROM PUBLIC",
+            finding: "FAIL functions: embark.strange() is not owned by embark_owner",
+            remedy: "Compare it with sql/migrations and restore it.",
+            repair: "DROP FUNCTION embark.strange()"
+        ),
+        Trouble(
+            testDescription: "a login role reads the secrets",
+            provoke: "CREATE ROLE curious LOGIN; GRANT SELECT ON embark.secrets TO curious",
+            finding: "FAIL secrets: codes and PINs can be read by: curious",
+            remedy: "REVOKE ALL ON embark.secrets FROM those roles and from what they are members of.",
+            repair: "REVOKE ALL ON embark.secrets FROM curious",
+            cleanUp: "DROP ROLE curious"
+        ),
+        Trouble(
+            testDescription: "a login role reads one column of the secrets through a group",
+            provoke:
+                "CREATE ROLE clique; CREATE ROLE curious LOGIN IN ROLE clique; GRANT SELECT (code) ON embark.secrets TO clique",
+            finding: "FAIL secrets: codes and PINs can be read by: curious",
+            remedy: "REVOKE ALL ON embark.secrets FROM those roles and from what they are members of.",
+            repair: "REVOKE ALL (code) ON embark.secrets FROM clique",
+            cleanUp: "DROP ROLE curious; DROP ROLE clique"
+        ),
+        Trouble(
+            testDescription: "a failing statement's parameters are logged",
+            provoke: enqueuer + "ALTER ROLE enqueuer SET log_parameter_max_length_on_error = -1",
+            finding:
+                "WARN server log: enqueuer: log_parameter_max_length_on_error = -1 writes codes and PINs into the server's log",
+            remedy: "ALTER ROLE enqueuer IN DATABASE DATABASE SET log_parameter_max_length_on_error = '0';",
+            cleanUp: "DROP ROLE enqueuer"
+        ),
+        Trouble(
+            testDescription: "slow statements are logged with their parameters",
+            provoke: enqueuer + "ALTER ROLE enqueuer SET log_min_duration_statement = '1s'",
+            finding:
+                "WARN server log: enqueuer: log_parameter_max_length = -1 writes codes and PINs into the server's log",
+            remedy: "ALTER ROLE enqueuer IN DATABASE DATABASE SET log_parameter_max_length = '0';",
+            cleanUp: "DROP ROLE enqueuer"
+        ),
+        Trouble(
+            testDescription: "a setting of the role in this database, which hides that of the role",
+            provoke: enqueuer + "ALTER ROLE enqueuer IN DATABASE DATABASE SET log_parameter_max_length_on_error = 64",
+            finding:
+                "WARN server log: enqueuer: log_parameter_max_length_on_error = 64 writes codes and PINs into the server's log",
+            remedy: "ALTER ROLE enqueuer IN DATABASE DATABASE SET log_parameter_max_length_on_error = '0';",
+            cleanUp: "DROP ROLE enqueuer"
+        ),
+        Trouble(
+            testDescription: "a worker's login whose name needs quotes",
+            provoke: #"CREATE ROLE "Work ""er" LOGIN IN ROLE embark_worker;"#
+                + #"ALTER ROLE "Work ""er" SET log_parameter_max_length_on_error = 1"#,
+            finding:
+                #"WARN server log: Work "er: log_parameter_max_length_on_error = 1 writes codes and PINs into the server's log"#,
+            remedy: #"ALTER ROLE "Work ""er" IN DATABASE DATABASE SET log_parameter_max_length_on_error = '0';"#,
+            cleanUp: #"DROP ROLE "Work ""er""#
+        ),
+        Trouble(
+            testDescription: "not configured",
+            provoke: "DELETE FROM embark.installation",
+            finding: "FAIL installation: not configured: no signup can be enqueued",
+            remedy: "Run: embark configure --app-id … --credit-line-id … --system-user-id …",
+            repair: "INSERT INTO embark.installation (partner_mode, app_id) VALUES ('tech-provider', '1')"
+        ),
+        Trouble(
+            testDescription: "the schema is newer",
+            provoke: "INSERT INTO embark.schema_migrations VALUES (4711, 'm4711_later', 'x')",
+            finding: "WARN schema: version 4711 is newer than this program",
+            remedy: "Nothing breaks. Upgrade this program when the others are.",
+            repair: "DELETE FROM embark.schema_migrations WHERE version = 4711"
+        ),
+        Trouble(
+            testDescription: "a migration was altered",
+            provoke: "UPDATE embark.schema_migrations SET sha256 = 'was ' || sha256 WHERE version = 2",
+            finding:
+                "FAIL schema: migration m0002_enqueue is not the file that was applied to this database: it was altered afterwards.",
+            remedy: "Nothing was changed. Restore the file as it was released and put the change into a new migration.",
+            repair: "UPDATE embark.schema_migrations SET sha256 = substr(sha256, 5) WHERE version = 2"
+        ),
+        Trouble(
+            testDescription: "a migration is outstanding",
+            provoke: "DROP SCHEMA embark CASCADE",
+            finding: "FAIL schema: migrations are outstanding: \(SQL.migrations.map(\.name).joined(separator: ", "))",
+            remedy: "Run: embark migrate"
+        ),
+    ]
+
+    @Test(arguments: troubles)
+    func `A trouble is found, and is gone after its remedy`(trouble: Trouble) async throws {
+        try await withSetUp { database, connection in
+            let name: String = try await connection.value("SELECT current_database()::text")
+            let here = { (text: String) in text.replacing("DATABASE DATABASE", with: "DATABASE \(name)") }
+            try await connection.script(here(trouble.provoke))
+            let found = await findings(connection)
+            #expect(found == [trouble.finding + " → " + here(trouble.remedy)])
+            let level = trouble.finding.prefix { $0 != " " }
+            let command = try await Command.run(["doctor"], database: database)
+            #expect(command.code == (level == "FAIL" ? 1 : 0))
+            #expect(command.out.contains("→ " + here(trouble.remedy) + "\n"))
+            #expect(!command.out.contains("\u{FFFD}"))
+
+            if let repair = trouble.repair {
+                try await connection.script(repair)
+            } else if trouble.remedy.hasPrefix("Run: embark ") {
+                let words = trouble.remedy.dropFirst("Run: embark ".count).split(separator: " ").map(String.init)
+                #expect(try await Command.run(words, database: database).code == 0)
+            } else {
+                try await connection.script(here(trouble.remedy))
+            }
+            let left = await findings(connection)
+            // Migrating anew leaves a database that is not configured.
+            #expect(left.filter { !trouble.provoke.hasPrefix("DROP SCHEMA") || !$0.contains("not configured") } == [])
+            if !trouble.cleanUp.isEmpty {
+                let role = trouble.cleanUp.components(separatedBy: "; ").map { $0.dropFirst("DROP ROLE ".count) }
+                try await connection.script("DROP OWNED BY \(role.joined(separator: ", "))")
+                try await connection.script(trouble.cleanUp)
+            }
+        }
+    }
+
+    @Test func `A clock that differs is found, in both directions, and a small difference is not`() async throws {
+        try await withSetUp { _, connection in
+            for (seconds, found) in [(-60, true), (60, true), (0, false)] as [(Int64, Bool)] {
+                let skewed = await Doctor(connection: connection).examine {
+                    let now = Int64((Date().timeIntervalSince1970 - 946_684_800) * 1_000_000)
+                    return Timestamp(microsecondsSince2000: now + seconds * 1_000_000)
+                }
+                let clock = try #require(skewed.first { $0.subject == "clock" })
+                #expect((clock.level == .warn) == found)
+                if found {
+                    let words = /this machine's clock and the database's differ by (59|60) s/
+                    #expect(clock.message.wholeMatch(of: words) != nil, "\(clock.message)")
+                }
+            }
+        }
+    }
+
+    static let users: [(String, [String])] = [
+        ("embark_reader", []), ("embark_operator", []), ("embark_migrator", []),
+        ("embark_worker", []),
+        ("embark_upstream", ["schema: list_migrations", "installation: read_installation"]),
+        ("embark_token_reader", ["schema: list_migrations", "installation: read_installation"]),
+        ("", ["schema: list_migrations", "secrets: inspect_secrets", "installation: read_installation"]),
+    ]
+
+    @Test(arguments: users)
+    func `A user with few rights is told what it may not see, and nothing fails for that`(
+        group: String,
+        hidden: [String]
+    ) async throws {
+        try await withSetUp { database, connection in
+            try await connection.script("CREATE ROLE looker LOGIN" + (group.isEmpty ? "" : " IN ROLE \(group)"))
+            let login = try url(database, user: "looker")
+            let found = try await withConnection(to: login) { await findings($0) }
+            let withoutPlace = found.map { $0.replacing(/, at character \d+/, with: "") }
+            #expect(
+                withoutPlace
+                    == hidden.map { check in
+                        let (subject, query) = (check.split(separator: ":")[0], check.split(separator: " ")[1])
+                        return
+                            "WARN \(subject): this database user may not look: \(query): 42501 insufficient_privilege"
+                            + " → Run doctor as a member of embark_operator or embark_migrator."
+                    }
+            )
+            #expect(try await Command.run(["doctor"], database: login).code == 0)
+            try await connection.script("DROP ROLE looker")
+        }
+    }
+
+    /// All that is not OK, as "LEVEL subject: message → remedy".
+    private func findings(_ connection: Connection) async -> [String] {
+        let found = await Doctor(connection: connection).examine {
+            Timestamp(microsecondsSince2000: Int64((Date().timeIntervalSince1970 - 946_684_800) * 1_000_000))
+        }
+        return found.filter { $0.level != .ok }.map { finding in
+            "\(finding.level.rawValue) \(finding.subject): \(finding.message)"
+                + (finding.remedy.map { " → " + $0 } ?? "")
+        }
+    }
+
+    /// A migrated and configured database on a server that logs no parameters.
+    private func withSetUp(_ body: (String, Connection) async throws -> Void) async throws {
+        let database = try await OwnServer.makeDatabase()
+        try await withConnection(to: database) { connection in
+            try await Migrator().migrate(on: connection)
+            let installation = Installation(appID: "1234567890", creditLineID: "1111111111", systemUserID: "2222222222")
+            try await InstallationStore.write(installation, on: connection)
+            try await body(database, connection)
+        }
+        // Or its rights would keep the roles of the cluster from being dropped.
+        let name = database.split(separator: "/").last ?? ""
+        try await OwnServer.administer("DROP DATABASE \(name)")
+    }
+}
