@@ -283,7 +283,7 @@ BEGIN
      WHERE s.id = signup.id;
     UPDATE embark.secrets AS x
        SET code = renew_signup.code,
-           pin = renew_signup.pin,
+           pin = coalesce(renew_signup.pin, x.pin),
            sealed_pin = CASE WHEN renew_signup.pin IS NULL THEN x.sealed_pin END,
            renewal_sha256 = renewal
      WHERE x.signup_id = signup.id;

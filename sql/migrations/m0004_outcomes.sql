@@ -64,7 +64,7 @@ SELECT o.seq, o.signup_id, s.external_id, o.generation, o.type::text, o.error_co
   JOIN embark.signups AS s ON s.id = o.signup_id
  WHERE o.seq > coalesce(outcomes_since.cursor, 0)
  ORDER BY o.seq
- LIMIT greatest(0, least(coalesce(outcomes_since.max, 1000), 10000))
+ LIMIT greatest(0, least(outcomes_since.max, 10000))
 $$;
 COMMENT ON FUNCTION embark.outcomes_since IS
     'The outcomes behind a cursor, oldest first, at most 10,000 a call: start at 0, then pass the last seq that you stored. '

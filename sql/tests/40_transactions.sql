@@ -22,7 +22,7 @@ SELECT test.enqueue(way, test.signup() || jsonb_build_object('external_id', way)
   FROM unnest(ARRAY['the function', 'the inbox']) AS way;
 COMMIT;
 SELECT is(test.enqueued(), '2 signups, 2 secrets, 2 jobs', 'a transaction that is committed has enqueued its signups');
-SELECT is(current_setting('embark.refusal', true), '', 'no refusal outlives the transaction');
+SELECT is(coalesce(current_setting('embark.inbox', true), ''), '', 'what the inbox remembers does not outlive the transaction');
 
 BEGIN;
 SAVEPOINT kept;
@@ -50,7 +50,7 @@ SELECT is(test.enqueued(), '5 signups, 5 secrets, 5 jobs', 'the transaction went
 
 -- What a caller leaves in the settings that the inbox uses is no refusal.
 SET embark.refusal = '22023 nonsense';
-SET embark.inbox_row = 'nonsense';
+SET embark.inbox = 'nonsense';
 SELECT lives_ok(
     $$INSERT INTO embark.signup_inbox (code, currency) VALUES ('c', 'USD')$$, 'a caller''s own setting refuses no row');
 SELECT lives_ok(
