@@ -64,7 +64,7 @@ import Testing
         let url = TestDatabase.current.url
         let all = [
             "--system-user-id", "2222222222", "--business-id", "3333333333", "--currencies", "USD,EUR",
-            flags == ["--verify-grant"] ? "--no-verify-grant" : "--verify-grant",
+            flags == ["--no-verify-grant"] ? "--verify-grant" : "--no-verify-grant",
         ]
         #expect(try await Command.run(Self.first + all, database: url).code == 0)
         let before = try await row()

@@ -85,6 +85,8 @@ import Testing
 
     static let placements: [[String]] = [
         ["--database-url", "URL", "-o", "json", "signup", "list"],
+        ["signup", "--database-url", "URL", "list", "-o", "json"],
+        ["--no-color", "signup", "-o", "json", "list", "--database-url=URL", "--limit", "1"],
 
         ["signup", "list", "--database-url", "URL", "-o", "json"],
         ["--database-url=URL", "--output=json", "signup", "list"],

@@ -101,6 +101,28 @@ import Testing
         #expect(seen == (1...120).reversed().map(String.init))
     }
 
+    @Test func `The command for the next page asks for what this page was asked for`() async throws {
+        try await script(SampleSignups.oneOfEachState)
+        let failed = try await Command.run(
+            "signup",
+            "list",
+            "--state",
+            "failed",
+            "--waiting-on",
+            "customer",
+            "--limit",
+            "1"
+        )
+        #expect(
+            failed.err == """
+                There may be more: embark signup list --state failed --waiting-on customer --limit 1 --before 3
+
+                """
+        )
+        // A page that is not full is the last one.
+        #expect(try await Command.run("signup", "list", "--limit", "6").err == "")
+    }
+
     @Test(arguments: ["0", "10001", "-1", "many"])
     func `A limit outside 1 to 10000 is a mistake in the call`(limit: String) async throws {
         let result = try await Command.run("signup", "list", "--limit=\(limit)")

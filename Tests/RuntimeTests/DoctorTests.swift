@@ -21,6 +21,7 @@ import Testing
                     OK  clock         within a second of the database's
                     OK  schema        version \(SQL.migrations.count), up to date
                     OK  roles         all 7 are there and can only be granted
+                    OK  rights        each role has what it is for
                     OK  functions     owned, pinned and revoked from PUBLIC
                     OK  secrets       only workers and the owner can read them
                     OK  server log    no login role's settings write bound parameters into it
@@ -69,12 +70,6 @@ import Testing
     private static let enqueuer = "CREATE ROLE enqueuer LOGIN; GRANT embark_upstream TO enqueuer; "
 
     static let troubles = [
-        Trouble(
-            testDescription: "a role is missing",
-            provoke: "DROP OWNED BY embark_token_reader; DROP ROLE embark_token_reader",
-            finding: "FAIL roles: missing: embark_token_reader",
-            remedy: "Run: embark migrate"
-        ),
         Trouble(
             testDescription: "a group can log in",
             provoke: "ALTER ROLE embark_worker LOGIN",
@@ -231,6 +226,36 @@ import Testing
         }
     }
 
+    /// Those that group rights; the migrator has its own by being a member of the owner.
+    static let groups = ["embark_operator", "embark_reader", "embark_token_reader", "embark_upstream", "embark_worker"]
+
+    @Test(arguments: groups)
+    func `A role that is gone is made again by migrating, and doctor's statements give it all of its rights`(
+        role: String
+    ) async throws {
+        try await withSetUp { database, connection in
+            let before = try await schema(of: database)
+            try await connection.script("DROP OWNED BY \(role); DROP ROLE \(role)")
+            #expect(await findings(connection).first == "FAIL roles: missing: \(role) → Run: embark migrate")
+            #expect(try await Command.run(["migrate"], database: database).code == 0)
+            let lost = try await Command.run(["doctor", "-o", "jsonl"], database: database)
+            #expect(lost.code == 1)
+            let troubles = try lost.objectLines().filter { $0["level"] as? String != "OK" }
+            #expect(troubles.allSatisfy { $0["check"] as? String == "rights" })
+            #expect(!troubles.isEmpty)
+            for trouble in troubles { try await connection.script(try #require(trouble["remedy"] as? String)) }
+            #expect(await findings(connection) == [])
+            let after = sorted(try await schema(of: database))
+            #expect(after.filter { !sorted(before).contains($0) } == [])
+            #expect(sorted(before).filter { !after.contains($0) } == [])
+        }
+    }
+
+    /// Rights stand in the order in which they were granted.
+    private func sorted(_ schema: String) -> [String] {
+        schema.split(separator: "\n").map(String.init).sorted()
+    }
+
     @Test func `A clock that differs is found, in both directions, and a small difference is not`() async throws {
         try await withSetUp { _, connection in
             for (seconds, found) in [(-60, true), (60, true), (0, false)] as [(Int64, Bool)] {
@@ -253,7 +278,13 @@ import Testing
         ("embark_worker", []),
         ("embark_upstream", ["schema: list_migrations", "installation: read_installation"]),
         ("embark_token_reader", ["schema: list_migrations", "installation: read_installation"]),
-        ("", ["schema: list_migrations", "secrets: inspect_secrets", "installation: read_installation"]),
+        (
+            "",
+            [
+                "schema: list_migrations", "rights: inspect_rights", "secrets: inspect_secrets",
+                "installation: read_installation",
+            ]
+        ),
     ]
 
     @Test(arguments: users)

@@ -10,7 +10,22 @@ import Testing
 @Suite(.database(.empty), .timeLimit(.minutes(5))) struct MigratorCrashTests {
     @Test func `Eight processes at once on one fresh database all succeed and make one schema`() async throws {
         let url = TestDatabase.current.url
-        let results = try await migrate(Array(repeating: url, count: 8))
+        // They wait for the migrations' lock until all of them are there, and then start at the same moment.
+        let results = try await withConnection(to: url) { gate in
+            try await gate.script("BEGIN; SELECT pg_advisory_xact_lock(hashtext('embark'), 2)")
+            async let results = migrate(Array(repeating: url, count: 8))
+            try await eventually("eight processes wait for the lock", within: .seconds(30)) {
+                try await withConnection(to: url) { connection in
+                    let waiting = """
+                        SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database
+                         WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()
+                        """
+                    return try await connection.value(waiting, as: Int64.self) == 8
+                }
+            }
+            try await gate.script("COMMIT")
+            return try await results
+        }
         for result in results {
             #expect(result.code == 0, "\(result.err)")
         }
@@ -29,23 +44,22 @@ import Testing
             var point = 1
             var version: Int32 = -1
             var deaths = 0
-            var relationsAtVersion: [Int32: Int64] = [:]
+            var objectsAtVersion: [Int32: Int64] = [:]
             while try await dies(at: point, url, connection) {
                 deaths += 1
                 let reached = try await self.version(connection)
                 let count: Int64 = try await connection.value(Self.objects)
-                let known = relationsAtVersion[reached] ?? count
+                let known = objectsAtVersion[reached] ?? count
                 #expect(known == count, "half a migration behind version \(reached), killed at its command \(point)")
-                relationsAtVersion[reached] = known
+                objectsAtVersion[reached] = known
+                if reached == 0, version < 0 { try await connection.script(Self.killerOfHistory) }
                 // The commands of the next migration are counted from its first one.
                 point = reached > version ? 1 : point + 1
                 version = reached
                 try #require(deaths < 2_000, "the migrator never gets through")
             }
             #expect(deaths > 50, "there are many commands to die at")
-            try await connection.script(
-                "DROP EVENT TRIGGER killer; DROP FUNCTION public.die(); DROP TABLE public.victim; DROP SEQUENCE public.commands"
-            )
+            try await connection.script(Self.end)
             #expect(try await schema(of: url) == cleanSchema())
         }
     }
@@ -68,12 +82,12 @@ import Testing
         #expect(try await schema(of: url) == cleanSchema())
     }
 
-    /// Ends the session that runs it before the DDL command whose number stands in public.victim. A sequence counts, for it
-    /// keeps its value when the transaction is rolled back.
+    /// Ends the session that runs it before the command whose number stands in public.victim: DDL commands, and the
+    /// insert into the history. A sequence counts, for it keeps its value when the transaction is rolled back.
     private static let killer = """
         CREATE SEQUENCE public.commands;
         CREATE TABLE public.victim (command bigint NOT NULL, pid integer NOT NULL);
-        CREATE FUNCTION public.die() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+        CREATE FUNCTION public.die() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
         BEGIN
             IF EXISTS (SELECT FROM public.victim WHERE pid = pg_backend_pid()) THEN
                 IF nextval('public.commands') = (SELECT command FROM public.victim) THEN
@@ -81,7 +95,27 @@ import Testing
                 END IF;
             END IF;
         END $$;
-        CREATE EVENT TRIGGER killer ON ddl_command_start EXECUTE FUNCTION public.die();
+        CREATE FUNCTION public.die_at_command() RETURNS event_trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM public.die();
+        END $$;
+        CREATE FUNCTION public.die_at_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            PERFORM public.die();
+            RETURN NULL;
+        END $$;
+        CREATE EVENT TRIGGER killer ON ddl_command_start EXECUTE FUNCTION public.die_at_command();
+        """
+
+    private static let killerOfHistory = """
+        CREATE TRIGGER killer BEFORE INSERT ON embark.schema_migrations
+            FOR EACH STATEMENT EXECUTE FUNCTION public.die_at_insert()
+        """
+
+    private static let end = """
+        DROP EVENT TRIGGER killer; DROP TRIGGER killer ON embark.schema_migrations;
+        DROP FUNCTION public.die_at_command, public.die_at_insert, public.die; DROP TABLE public.victim;
+        DROP SEQUENCE public.commands
         """
 
     /// What is in the schema, so that half a migration shows.
@@ -89,7 +123,8 @@ import Testing
         SELECT (SELECT count(*) FROM pg_class AS c WHERE c.relnamespace = n.oid)
              + (SELECT count(*) FROM pg_proc AS p WHERE p.pronamespace = n.oid)
              + (SELECT count(*) FROM pg_type AS t WHERE t.typnamespace = n.oid)
-             + (SELECT count(*) FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid WHERE c.relnamespace = n.oid)
+             + (SELECT count(*) FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
+                 WHERE c.relnamespace = n.oid AND g.tgname <> 'killer')
           FROM (SELECT coalesce(to_regnamespace('embark')::oid, 0) AS oid) AS n
         """
 

@@ -17,7 +17,8 @@ import Testing
             #expect(try await Migrator().status(on: connection).version == 0)
             var heard: [String] = []
             let done = try await Migrator().migrate(on: connection) { heard.append($0.name) }
-            #expect(done.map(\.name) == SQL.migrations.map(\.name))
+            #expect(done.applied.map(\.name) == SQL.migrations.map(\.name))
+            #expect(done.version == Int32(SQL.migrations.count))
             #expect(heard == SQL.migrations.map(\.name))
             let status = try await Migrator().status(on: connection)
             #expect(status.outstanding == [])
@@ -31,7 +32,9 @@ import Testing
             try await Migrator().migrate(on: connection)
             let before = try await applied(connection)
             let schemaBefore = try await schema(of: TestDatabase.current.url)
-            #expect(try await Migrator().migrate(on: connection) == [])
+            let second = try await Migrator().migrate(on: connection)
+            #expect(second.applied == [])
+            #expect(second.version == Int32(SQL.migrations.count))
             #expect(try await applied(connection) == before)
             #expect(try await schema(of: TestDatabase.current.url) == schemaBefore)
         }
@@ -130,7 +133,7 @@ import Testing
             var mended = migrations
             mended[1] = Migration(version: 2, name: "m0002_bad", sql: "CREATE TABLE embark.whole ()")
             let done = try await Migrator(migrations: mended).migrate(on: connection)
-            #expect(done.map(\.name) == ["m0002_bad", "m0003_never"])
+            #expect(done.applied.map(\.name) == ["m0002_bad", "m0003_never"])
             #expect(try await tables(connection) == ["good", "never", "schema_migrations", "whole"])
         }
     }
@@ -157,7 +160,9 @@ import Testing
             #expect(status.isNewerThanProgram)
             #expect(status.outstanding == [])
             #expect(status.version == Int32(Self.ours.count))
-            #expect(try await older.migrate(on: connection) == [])
+            let done = try await older.migrate(on: connection)
+            #expect(done.applied == [])
+            #expect(done.version == Int32(Self.ours.count))
             #expect(try await older.script(on: connection) == "")
         }
     }

@@ -102,7 +102,7 @@ SELECT is(test.run($$SELECT embark.enqueue_signup(code => 'c', currency => 'USD'
         webhook_override => '{"override_callback_uri": "https://x", "verify_token": "t"}')$$), '2',
     'nor when it looks a signup up again');
 SELECT is(test.run($$INSERT INTO embark.signup_inbox (code, currency, external_id, metadata, code_issued_at)
-        VALUES ('c', 'USD', 'by inbox', '{"n": 1}', '2026-01-01T00:00:00Z') RETURNING id$$), '3',
+        VALUES ('c', 'USD', 'by inbox', '{"n": 1}', '2026-01-01T00:00:00Z') RETURNING id$$), '4',
     'the inbox falls into none');
 SELECT is(test.run($$SELECT embark.renew_signup('failed', 'AQ-new', '000000')$$), '1', 'renew_signup falls into none');
 SELECT is(test.run('SELECT embark.number_outcomes(10)'), '1', 'number_outcomes falls into none');
