@@ -126,7 +126,15 @@ import Testing
         (["--waba-id", "canary"], "waba_id must be 1 to 32 ASCII digits"),
         (["--flow", "canary"], "flow must be one of cloud_api, only_waba, coexistence, api_access_only"),
         (["--currency", "CHF"], "currency must be one that the installation allows: AUD EUR GBP IDR INR USD"),
-        (["--code-issued-at", "canary"], "code_issued_at must be a time in ISO 8601 form"),
+        (
+            ["--code-issued-at", "canary"],
+            "code_issued_at must be a time in ISO 8601 form with its zone, such as 2026-11-23T12:00:00Z"
+        ),
+        (
+            ["--code-issued-at", "2026-05-01T12:00:00"],
+            "code_issued_at must be a time in ISO 8601 form with its zone, such as 2026-11-23T12:00:00Z"
+        ),
+        (["--code-issued-at", "2026-02-30T12:00:00Z"], "code_issued_at must be a time that exists"),
         (["--metadata", "canary"], "metadata must be a JSON object"),
         (["--metadata", "[]"], "metadata must be a JSON object"),
         (

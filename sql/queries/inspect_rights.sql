@@ -1,36 +1,33 @@
--- Rights that the migrations granted and that are gone, with the statement that gives them back.
-WITH wanted (role_name, privilege, kind, object) AS (VALUES
-    ('embark_upstream', 'USAGE', 'SCHEMA', 'embark'),
-    ('embark_upstream', 'EXECUTE', 'FUNCTION', 'enqueue_signup'),
-    ('embark_upstream', 'EXECUTE', 'FUNCTION', 'renew_signup'),
-    ('embark_upstream', 'EXECUTE', 'FUNCTION', 'outcomes_since'),
-    ('embark_upstream', 'INSERT', 'TABLE', 'signup_inbox'),
-    ('embark_upstream', 'SELECT', 'TABLE', 'signup_status'),
-    ('embark_operator', 'USAGE', 'SCHEMA', 'embark'),
-    ('embark_operator', 'SELECT', 'TABLE', 'signup_status'),
-    ('embark_operator', 'SELECT', 'TABLE', 'job_list'),
-    ('embark_operator', 'SELECT', 'TABLE', 'signups'),
-    ('embark_operator', 'SELECT', 'TABLE', 'attempts'),
-    ('embark_reader', 'USAGE', 'SCHEMA', 'embark'),
-    ('embark_reader', 'SELECT', 'TABLE', 'signup_status'),
-    ('embark_reader', 'SELECT', 'TABLE', 'job_list'),
-    ('embark_reader', 'SELECT', 'TABLE', 'signups'),
-    ('embark_reader', 'SELECT', 'TABLE', 'attempts'),
-    ('embark_token_reader', 'USAGE', 'SCHEMA', 'embark'),
-    ('embark_token_reader', 'EXECUTE', 'FUNCTION', 'credential'),
-    ('embark_worker', 'USAGE', 'SCHEMA', 'embark'),
-    ('embark_worker', 'SELECT', 'TABLE', 'secrets'),
-    ('embark_worker', 'UPDATE', 'TABLE', 'secrets'),
-    ('embark_worker', 'UPDATE', 'TABLE', 'signups'),
-    ('embark_worker', 'DELETE', 'TABLE', 'jobs'),
-    ('embark_worker', 'INSERT', 'TABLE', 'attempts'),
-    ('embark_worker', 'INSERT', 'TABLE', 'outcomes'),
-    ('embark_worker', 'EXECUTE', 'FUNCTION', 'number_outcomes')
+-- Rights that the migrations granted and that are gone, with the statement that gives them back. A test takes all rights
+-- from each role and compares what these statements give back with what the migrations had granted.
+WITH granted (role_names, kind, privilege, objects) AS (VALUES
+    ('{embark_upstream,embark_operator,embark_reader,embark_token_reader,embark_worker}'::text[], 'SCHEMA', 'USAGE',
+     '{embark}'::text[]),
+    ('{embark_upstream}', 'FUNCTION', 'EXECUTE', '{enqueue_signup,renew_signup}'),
+    ('{embark_upstream}', 'TABLE', 'INSERT', '{signup_inbox}'),
+    ('{embark_upstream}', 'TABLE', 'SELECT (id)', '{signup_inbox}'),
+    ('{embark_upstream,embark_operator,embark_reader}', 'FUNCTION', 'EXECUTE', '{outcomes_since}'),
+    ('{embark_upstream,embark_operator,embark_reader,embark_worker}', 'TABLE', 'SELECT', '{signup_status}'),
+    ('{embark_operator,embark_reader,embark_worker}', 'TABLE', 'SELECT',
+     '{job_list,installation,signups,jobs,attempts,outcomes,throttles,register_calls,credit_shares,workers,audit,schema_migrations}'),
+    ('{embark_token_reader}', 'FUNCTION', 'EXECUTE', '{credential}'),
+    ('{embark_worker}', 'FUNCTION', 'EXECUTE', '{number_outcomes}'),
+    ('{embark_worker}', 'TABLE', 'SELECT', '{secrets}'),
+    ('{embark_worker}', 'TABLE', 'UPDATE', '{secrets,signups,jobs,throttles,workers,credit_shares}'),
+    ('{embark_worker}', 'TABLE', 'INSERT', '{jobs,throttles,workers,credit_shares,attempts,outcomes,register_calls}'),
+    ('{embark_worker}', 'TABLE', 'DELETE', '{jobs,throttles,workers,credit_shares,attempts}')
+), wanted AS (
+    SELECT role_name, g.kind, g.privilege, object
+      FROM granted AS g
+     CROSS JOIN unnest(g.role_names) AS role_name
+     CROSS JOIN unnest(g.objects) AS object
 ), held AS (
-    SELECT w.*,
-           CASE w.kind
-               WHEN 'SCHEMA' THEN has_schema_privilege(r.oid, w.object, w.privilege)
-               WHEN 'TABLE' THEN has_table_privilege(r.oid, to_regclass('embark.' || w.object), w.privilege)
+    SELECT w.role_name, w.kind, w.privilege, w.object,
+           CASE
+               WHEN w.kind = 'SCHEMA' THEN has_schema_privilege(r.oid, w.object, w.privilege)
+               WHEN w.privilege = 'SELECT (id)' THEN
+                   has_column_privilege(r.oid, to_regclass('embark.' || w.object), 'id', 'SELECT')
+               WHEN w.kind = 'TABLE' THEN has_table_privilege(r.oid, to_regclass('embark.' || w.object), w.privilege)
                -- Every function of the schema that is granted has one signature.
                ELSE has_function_privilege(r.oid, (SELECT p.oid FROM pg_proc AS p
                                                     WHERE p.pronamespace = 'embark'::regnamespace
@@ -46,4 +43,4 @@ SELECT h.role_name,
               CASE h.kind WHEN 'SCHEMA' THEN 'embark' ELSE 'embark.' || h.object END, h.role_name) AS remedy
   FROM held AS h
  WHERE NOT coalesce(h.is_held, false)
- ORDER BY h.role_name, h.kind DESC, h.object
+ ORDER BY h.role_name, h.kind DESC, h.object, h.privilege

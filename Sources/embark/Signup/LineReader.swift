@@ -17,6 +17,8 @@ struct LineReader {
     private let file: String
     private let handle: FileHandle
     private var buffer: [UInt8] = []
+    /// Where the next line begins in the buffer.
+    private var position = 0
     private var number = 0
     private var isAtEnd = false
     /// In a line that is too long: its rest is read and dropped.
@@ -36,25 +38,28 @@ struct LineReader {
         }
     }
 
-    /// The next lines, without empty ones; none at the end of the file.
+    /// The next lines, without empty ones: waits for one and takes what has come with it. None at the end of the file.
+    ///
+    /// It does not wait for a batch to fill: a code that comes through a pipe has 30 seconds.
     mutating func batch(linesMax: Int, bytesMax: Int) throws -> [Line] {
         var lines: [Line] = []
         var bytes = 0
-        while lines.count < linesMax, bytes < bytesMax, let line = try next() {
+        while lines.count < linesMax, bytes < bytesMax, let line = try next(waits: lines.isEmpty) {
             lines.append(line)
             bytes += line.text?.utf8.count ?? 0
         }
         return lines
     }
 
-    private mutating func next() throws -> Line? {
-        var searched = 0
+    /// - Parameter waits: whether to read on where no whole line is there.
+    private mutating func next(waits: Bool) throws -> Line? {
+        var searched = position
         while true {
             if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
-                let line = Array(buffer[..<end])
-                buffer.removeFirst(end + 1)
+                let line = Array(buffer[position..<end])
+                position = end + 1
                 number += 1
-                searched = 0
+                searched = position
                 if isSkipping {
                     isSkipping = false
                     return tooLong
@@ -62,12 +67,14 @@ struct LineReader {
                 if let found = read(line) { return found }
                 continue
             }
-            searched = buffer.count
-            if searched > Self.lineBytesMax {
+            // What is left is the beginning of a line.
+            buffer.removeFirst(position)
+            position = 0
+            if buffer.count > Self.lineBytesMax {
                 isSkipping = true
                 buffer.removeAll()
-                searched = 0
             }
+            searched = buffer.count
             if isAtEnd {
                 defer {
                     buffer.removeAll()
@@ -77,21 +84,22 @@ struct LineReader {
                 number += 1
                 return isSkipping ? tooLong : read(buffer)
             }
-            if let chunk = try read(), !chunk.isEmpty {
-                buffer += chunk
-            } else {
-                isAtEnd = true
-            }
+            guard waits else { return nil }
+            try readChunk()
         }
     }
 
-    private func read() throws -> Data? {
-        do {
-            return try handle.read(upToCount: Self.chunkBytes)
-        } catch {
-            // A directory can be opened, and fails here.
-            throw CommandFailure(.usage, "the file \(file) cannot be read")
-        }
+    /// Waits until there is something and takes what is there. FileHandle would wait for the whole chunk.
+    private mutating func readChunk() throws {
+        var chunk = [UInt8](repeating: 0, count: Self.chunkBytes)
+        var count: Int
+        repeat {
+            count = chunk.withUnsafeMutableBytes { Foundation.read(handle.fileDescriptor, $0.baseAddress, $0.count) }
+        } while count < 0 && errno == EINTR
+        // A directory can be opened, and fails here.
+        guard count >= 0 else { throw CommandFailure(.usage, "the file \(file) cannot be read") }
+        if count == 0 { isAtEnd = true }
+        buffer += chunk[..<count]
     }
 
     private var tooLong: Line { Line(number: number, text: nil, problem: "it is longer than 1 MiB") }
