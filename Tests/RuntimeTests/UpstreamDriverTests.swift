@@ -118,7 +118,7 @@ import Testing
     @Test(arguments: Driver.allCases)
     func `The same content returns the first id, and other content is refused`(driver: Driver) async throws {
         let first = Self.good(["external_id": "same", "metadata": #"{"a":1,"b":2}"#])
-        let again = first.merging(["metadata": #"{ "b": 2, "a": 1 }"#, "code_issued_at": "2026-01-01"]) { $1 }
+        let again = first.merging(["metadata": #"{ "b": 2, "a": 1 }"#, "code_issued_at": "2026-01-01T00:00:00Z"]) { $1 }
         let other = first.merging(["pin": "123456"]) { $1 }
         let steps: [Driver.Step] = [.enqueue(first), .enqueue(again), .insert(again), .enqueue(other), .insert(other)]
         let answers = try await driver.run(steps, as: Upstream.url())
