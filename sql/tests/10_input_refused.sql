@@ -91,6 +91,10 @@ INSERT INTO test.bad (field, what, value) VALUES
     ('external_id', 'the lowest control character', E'\x01CANARY'),
     ('external_id', 'the highest control character', E'CANARY\x1f'),
     ('external_id', 'a delete character', E'CANARY\x7f'),
+    -- One byte to some terminals, and the beginning of a command.
+    ('external_id', 'a control character behind ASCII', E'CANARY\u009b'),
+    ('external_id', 'a line separator', E'CANARY\u2028'),
+    ('external_id', 'a paragraph separator', E'CANARY\u2029'),
 
     ('flow', 'an empty string', ''),
     ('flow', 'the name of the popup''s event', 'FINISH'),
@@ -203,6 +207,7 @@ INSERT INTO test.bad (field, what, value, fields, installed, names) VALUES
     ('currency', 'one that is not on the list, although the flow needs none', 'CANARY', '{"flow": "api_access_only"}', NULL, NULL),
     ('currency', 'Meta''s own, where the installation allows another', 'USD', '{}', 'only EUR', NULL),
     ('waba_id', 'nothing, while grants are not verified', NULL, '{}', 'no verify', NULL),
+    ('phone_number_id', 'nothing, in coexistence while grants are not verified', NULL, '{"flow": "coexistence"}', 'no verify', NULL),
     ('test_recipient', 'a number, in a flow without one to send from', '+16505551234', '{"flow": "only_waba"}', NULL, NULL),
     ('test_recipient', 'a number, in a flow for API access only', '+16505551234', '{"flow": "api_access_only"}', NULL, NULL),
     ('test_recipient', 'a number, with no phone number known or to be found', '+16505551234', '{"phone_number_id": null}',
@@ -216,10 +221,21 @@ SELECT v.field, v.what, v.value, 'the inbox'
   FROM (VALUES
     ('code_issued_at', 'an empty string', ''),
     ('code_issued_at', 'a word', 'CANARY'),
-    ('code_issued_at', 'a day that does not exist', '2026-02-30'),
-    ('code_issued_at', 'a year that does not exist', '294277-01-01'),
-    ('code_issued_at', 'a year before there were any', '4714-01-01 BC'),
+    -- What PostgreSQL takes for a time and nobody else does, or takes for one time or another by the session's settings.
+    ('code_issued_at', 'a word that PostgreSQL knows', 'yesterday'),
+    ('code_issued_at', 'the word now', 'now'),
+    ('code_issued_at', 'a Julian day', 'J2451187'),
+    ('code_issued_at', 'a day without a time', '2026-01-02'),
+    ('code_issued_at', 'a time without its zone', '2026-01-02 00:00:00'),
+    ('code_issued_at', 'a time with a zone''s name', '2026-01-02 00:00:00 Europe/Berlin'),
+    ('code_issued_at', 'a date in another order', '01/02/2026 00:00:00+00'),
+    ('code_issued_at', 'a newline behind the time', E'2026-01-02T00:00:00Z\n'),
+    ('code_issued_at', 'Arabic-Indic digits', '٢٠٢٦-٠١-٠٢T٠٠:٠٠:٠٠Z'),
+    ('code_issued_at', 'a day that does not exist', '2026-02-30T00:00:00Z'),
+    ('code_issued_at', 'a year that does not exist', '294277-01-01T00:00:00Z'),
+    ('code_issued_at', 'a year before there were any', '4714-01-01T00:00:00Z BC'),
     ('code_issued_at', 'an unknown time zone', '2026-01-01 00:00:00 Nowhere/Canary'),
+    ('code_issued_at', 'an hour that does not exist', '2026-01-01T25:00:00Z'),
     ('code_issued_at', 'an offset that does not exist', '2026-01-01 00:00:00+99'),
     ('code_issued_at', 'a number', '1767225600'),
     ('code_issued_at', '1 MiB', repeat('9', 1048576)),
@@ -240,7 +256,7 @@ SELECT v.field, v.what, v.value, 'the inbox'
     ('metadata', 'objects 200,000 levels deep', repeat('{"a":', 200000)),
     ('metadata', 'more than 1 MiB of spaces', rpad('{"CANARY": 1}', 1048577))) AS v (field, what, value);
 
-SELECT plan(433);
+SELECT plan(451);
 
 SELECT is(
     (SELECT count(*)::integer FROM (

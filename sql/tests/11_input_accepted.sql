@@ -76,7 +76,10 @@ INSERT INTO test.good (field, what, value, fields, kept) VALUES
     -- A code may be refused for its age by Graph alone: the worker says so in an outcome, which upstream reads anyway.
     ('code_issued_at', 'a time that is past', '2025-01-01 00:00:00+00', '{}', '2025-01-01 00:00:00+00'),
     ('code_issued_at', 'long ago', '0001-01-01 00:00:00+00', '{}', '0001-01-01 00:00:00+00'),
-    ('code_issued_at', 'a moment of another time zone', '2025-07-01T10:00:00.25+05:45', '{}', '2025-07-01 04:15:00.25+00');
+    ('code_issued_at', 'a moment of another time zone', '2025-07-01T10:00:00.25+05:45', '{}', '2025-07-01 04:15:00.25+00'),
+    ('code_issued_at', 'a zone without a colon', '2025-07-01T10:00:00+0545', '{}', '2025-07-01 04:15:00+00'),
+    ('code_issued_at', 'a zone of hours alone', '2025-07-01 10:00:00-03', '{}', '2025-07-01 13:00:00+00'),
+    ('code_issued_at', 'a time in UTC without seconds', '2025-07-01T10:00Z', '{}', '2025-07-01 10:00:00+00');
 INSERT INTO test.good (field, what, value, fields, installed) VALUES
     ('currency', 'nothing, for a tech provider', NULL, '{}', 'tech-provider'),
     ('currency', 'one on the list, for a tech provider', 'USD', '{}', 'tech-provider'),
@@ -113,7 +116,7 @@ BEGIN
 END
 $$;
 
-SELECT plan(184);
+SELECT plan(192);
 
 CREATE FUNCTION test.run_good() RETURNS SETOF text LANGUAGE plpgsql AS
 $$
@@ -160,6 +163,17 @@ SELECT is(
     test.kept(test.enqueue(way, '{"code": "c", "currency": "USD"}'), 'code_issued_at')::timestamptz,
     now(),
     way || ' takes a code without a time as issued when the transaction began')
+  FROM unnest(ARRAY['the function', 'the inbox']) AS way;
+
+-- Last, because they are settings of everything else too.
+SET LOCAL datestyle = 'SQL, DMY';
+SET LOCAL timezone = 'Asia/Kathmandu';
+SELECT is(
+    test.kept(
+        test.enqueue(way, '{"code": "c", "currency": "USD", "code_issued_at": "2026-02-01T00:00:00Z"}'),
+        'code_issued_at')::timestamptz,
+    make_timestamptz(2026, 2, 1, 0, 0, 0, 'UTC'),
+    way || ' reads a time the same whatever the session''s DateStyle and TimeZone')
   FROM unnest(ARRAY['the function', 'the inbox']) AS way;
 
 SELECT * FROM finish();

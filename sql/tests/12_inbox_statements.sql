@@ -169,6 +169,8 @@ SELECT is(
     ARRAY(SELECT concat_ws(' ', external_id, currency, metadata) FROM embark.signups WHERE external_id LIKE 'bulk-%' ORDER BY id),
     ARRAY['bulk-1 USD {"n": 1}', 'bulk-2 EUR {}', 'bulk-3 INR {"text": "a\nb"}'],
     'COPY FROM STDIN enqueues each line');
+-- What the server's log holds already is not this copy's.
+SELECT coalesce((pg_stat_file('server.log', true)).size, 0) AS log_before \gset
 SAVEPOINT before_bad_copy;
 \set ON_ERROR_STOP off
 \set VERBOSITY sqlstate
@@ -187,9 +189,9 @@ SELECT is(:'LAST_ERROR_SQLSTATE'::text, '25P02', 'COPY FROM STDIN with a bad lin
 SELECT is(test.enqueued(), '513 signups, 513 secrets, 513 jobs', 'COPY FROM STDIN with a bad line enqueues nothing');
 -- Where the server's log is, is the server's business: without it there is nothing to see.
 SELECT CASE WHEN log IS NULL THEN skip('the server''s log is not beside its data', 1)
-       ELSE ok(log LIKE '%currency must be one%' AND strpos(log, 'WAR' || 'BLER') = 0,
+       ELSE ok(log LIKE '%currency must be one%' AND strpos(log, 'WARBLER') = 0,
            'the server''s log has the refusal of the bad line, and no value of any line') END
-  FROM pg_read_file('server.log', greatest(0, (pg_stat_file('server.log', true)).size - 100000), 100000, true) AS log;
+  FROM pg_read_file('server.log', :log_before, 1000000, true) AS log;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(39);
+SELECT plan(40);
 
 SELECT is(
     pg_get_function_result('embark.outcomes_since'::regproc),
@@ -52,6 +52,7 @@ INSERT INTO test.pages (what, page, expected) VALUES
     ('is short at the end', ARRAY(SELECT seq FROM embark.outcomes_since(3, 2)), '{4}'),
     ('is empty behind the end', ARRAY(SELECT seq FROM embark.outcomes_since(4, 2)), '{}'),
     ('is empty far behind the end', ARRAY(SELECT seq FROM embark.outcomes_since(9223372036854775807, 2)), '{}'),
+    ('begins at the first without a cursor', ARRAY(SELECT seq FROM embark.outcomes_since(NULL, 2)), '{1,2}'),
     ('begins at the first for a negative cursor', ARRAY(SELECT seq FROM embark.outcomes_since(-1, 2)), '{1,2}'),
     ('is empty for a maximum of 0', ARRAY(SELECT seq FROM embark.outcomes_since(0, 0)), '{}'),
     ('is empty for a negative maximum', ARRAY(SELECT seq FROM embark.outcomes_since(0, -5)), '{}'),
