@@ -5,7 +5,8 @@
 -- never the value. It carries the field once more in the error's COLUMN and 'embark' in its SCHEMA, for programs.
 
 -- The first rule that a signup breaks, as '22023 field must …', or NULL. One expression without subqueries, so that it is
--- inlined where it is called. Absent values are NULL; what has a default has it already.
+-- inlined where it is called. Absent values are NULL; what has a default has it already. Lengths are compared as numbers:
+-- '^[0-9]{1,32}$' takes ten times as long as '[^0-9]'.
 CREATE FUNCTION embark.signup_refusal(
     code text, waba_id text, phone_number_id text, business_id text, currency text, external_id text, flow text, pin text,
     test_recipient text, test_message text, code_issued_at timestamptz, redirect_uri text, data_localization_region text,
@@ -19,17 +20,17 @@ SELECT CASE
         '55000 installation has no row yet: run "embark configure" once'
     WHEN code IS NULL THEN
         '22023 code is required'
-    WHEN octet_length(code) NOT BETWEEN 1 AND 2048 OR code !~ '^[ -~]+$' THEN
+    WHEN octet_length(code) NOT BETWEEN 1 AND 2048 OR code ~ '[^ -~]' THEN
         '22023 code must be 1 to 2048 printable ASCII characters'
     WHEN flow NOT IN ('cloud_api', 'only_waba', 'coexistence', 'api_access_only') THEN
         '22023 flow must be one of cloud_api, only_waba, coexistence, api_access_only'
-    WHEN waba_id !~ '^[0-9]{1,32}$' THEN
+    WHEN octet_length(waba_id) NOT BETWEEN 1 AND 32 OR waba_id ~ '[^0-9]' THEN
         '22023 waba_id must be 1 to 32 ASCII digits'
     WHEN waba_id IS NULL AND NOT verify_grant THEN
         '22023 waba_id is required while the installation does not verify grants (embark configure --verify-grant)'
-    WHEN phone_number_id !~ '^[0-9]{1,32}$' THEN
+    WHEN octet_length(phone_number_id) NOT BETWEEN 1 AND 32 OR phone_number_id ~ '[^0-9]' THEN
         '22023 phone_number_id must be 1 to 32 ASCII digits'
-    WHEN business_id !~ '^[0-9]{1,32}$' THEN
+    WHEN octet_length(business_id) NOT BETWEEN 1 AND 32 OR business_id ~ '[^0-9]' THEN
         '22023 business_id must be 1 to 32 ASCII digits'
     WHEN currency IS NULL AND partner_mode = 'solution-partner' AND flow <> 'api_access_only' THEN
         '22023 currency is required: a solution partner shares its credit line in it'
@@ -98,6 +99,9 @@ $$;
 -- Checks and enqueues one signup: its public facts, its secrets and its first job. Returns the id, or NULL after it has
 -- left the refusal in the setting embark.refusal, because the inbox may not raise at once. Granted to nobody; it runs
 -- with the rights and the search_path of its two callers.
+--
+-- What is worked out for a row is assigned to a variable first: an assignment is compiled once a transaction, and an
+-- expression inside an INSERT again for each row.
 CREATE FUNCTION embark.accept_signup(
     code text, waba_id text, phone_number_id text, business_id text, currency text, external_id text, flow text, pin text,
     test_recipient text, test_message text, code_issued_at timestamptz, redirect_uri text, data_localization_region text,
@@ -105,11 +109,16 @@ CREATE FUNCTION embark.accept_signup(
 ) RETURNS bigint LANGUAGE plpgsql AS
 $$
 DECLARE
-    our     record;
-    refusal text;
-    content bytea;
-    new_id  bigint;
-    known   record;
+    our          record;
+    refusal      text;
+    content      bytea;
+    plan         text[];
+    checked_flow embark.flow;
+    callback_uri text := webhook_override ->> 'override_callback_uri';
+    verify_token text := webhook_override ->> 'verify_token';
+    give_up_at   timestamptz;
+    new_id       bigint;
+    known        record;
 BEGIN
     flow := coalesce(flow, 'cloud_api');
     metadata := coalesce(metadata, '{}');
@@ -140,15 +149,17 @@ BEGIN
         ], E'\x01', E'\x02'), 'UTF8'));
     END IF;
 
+    plan := embark.plan_steps(flow, phone_number_id IS NOT NULL, test_recipient IS NOT NULL,
+                              our.partner_mode, our.has_system_user, our.verify_grant);
+    checked_flow := flow::embark.flow;
+    give_up_at := code_issued_at + interval '30 s';
+
     INSERT INTO embark.signups AS s (
         external_id, flow, plan, waba_id, phone_number_id, business_id, currency, test_recipient, test_message,
         code_issued_at, redirect_uri, data_localization_region, override_callback_uri, metadata)
     VALUES (
-        external_id, flow::embark.flow,
-        embark.plan_steps(flow, phone_number_id IS NOT NULL, test_recipient IS NOT NULL,
-                          our.partner_mode, our.has_system_user, our.verify_grant),
-        waba_id, phone_number_id, business_id, currency, test_recipient, test_message,
-        code_issued_at, redirect_uri, data_localization_region, webhook_override ->> 'override_callback_uri', metadata)
+        external_id, checked_flow, plan, waba_id, phone_number_id, business_id, currency, test_recipient, test_message,
+        code_issued_at, redirect_uri, data_localization_region, callback_uri, metadata)
     ON CONFLICT ON CONSTRAINT signups_external_id_key DO NOTHING
     RETURNING s.id INTO new_id;
 
@@ -165,9 +176,9 @@ BEGIN
     END IF;
 
     INSERT INTO embark.secrets (signup_id, code, pin, verify_token, content_sha256)
-    VALUES (new_id, code, pin, webhook_override ->> 'verify_token', content);
+    VALUES (new_id, code, pin, verify_token, content);
     INSERT INTO embark.jobs (signup_id, step, lane, due_at, give_up_at)
-    VALUES (new_id, 'exchange_code', 0, clock_timestamp(), code_issued_at + interval '30 s');
+    VALUES (new_id, 'exchange_code', 0, clock_timestamp(), give_up_at);
     RETURN new_id;
 END
 $$;

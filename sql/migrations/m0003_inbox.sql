@@ -86,7 +86,8 @@ BEGIN
             refusal := current_setting('embark.refusal');
         END IF;
     END IF;
-    PERFORM set_config('embark.inbox',
+    -- An assignment and no PERFORM, which would run a query for each row.
+    memory := set_config('embark.inbox',
         row_count || ' ' || coalesce(refusal, '') || substr(memory, length(mine) + 1), true);
     IF refusal IS NOT NULL THEN
         RETURN NULL;
