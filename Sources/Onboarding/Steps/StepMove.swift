@@ -1,0 +1,82 @@
+/// How a step goes on: a pure function of what is known and of what its calls have answered so far.
+///
+/// A step is at most a handful of calls. The worker asks for the next move, carries it out, adds what came of it to the
+/// events, and asks again; it decides nothing itself.
+public enum StepMove: Sendable, Equatable {
+    case call(GraphRequest)
+    case finish(Verdict)
+}
+
+/// What came of a move.
+public enum StepEvent: Sendable, Equatable {
+    case answer(to: Endpoint, GraphAnswer)
+    /// The call was not made, because its precondition did not hold.
+    case refused(Refusal)
+
+    public enum Refusal: Sendable, Equatable {
+        /// The number has had this many register calls in 72 hours, and may have no more.
+        case registerQuota(used: Int)
+        /// Another signup shares a credit line with this account at this moment, or has done so.
+        case creditShareElsewhere(signupID: Int64)
+    }
+}
+
+/// All that a step's moves depend on, besides the events.
+public struct StepContext: Sendable {
+    public var signup: Signup
+    public var installation: Installation
+    public var credentials: Credentials
+    /// An earlier execution of this job has set the sent mark and has not come back.
+    public var wasSent: Bool
+    /// What is left of the code's 30 seconds, by the database's clock; negative for a dead one.
+    public var codeSecondsLeft: Double
+    /// What is on record about sharing a credit line with this account; nil when nothing is.
+    public var creditShare: CreditShare?
+
+    /// The account's row in embark.credit_shares.
+    public struct CreditShare: Sendable, Equatable {
+        public var signupID: Int64
+        /// Calls that may have left so far.
+        public var posts: Int
+        public var secondsSincePost: Double
+
+        public init(signupID: Int64, posts: Int, secondsSincePost: Double) {
+            self.signupID = signupID
+            self.posts = posts
+            self.secondsSincePost = secondsSincePost
+        }
+    }
+
+    public init(
+        signup: Signup,
+        installation: Installation,
+        credentials: Credentials,
+        wasSent: Bool = false,
+        codeSecondsLeft: Double = 30,
+        creditShare: CreditShare? = nil
+    ) {
+        self.signup = signup
+        self.installation = installation
+        self.credentials = credentials
+        self.wasSent = wasSent
+        self.codeSecondsLeft = codeSecondsLeft
+        self.creditShare = creditShare
+    }
+}
+
+extension Step {
+    /// What to do next, given what has come of the moves before, in order.
+    public func nextMove(_ context: StepContext, after events: [StepEvent] = []) -> StepMove {
+        switch self {
+        case .exchangeCode: ExchangeCode.next(context, events)
+        case .verifyGrant: VerifyGrant.next(context, events)
+        case .subscribeApp: SubscribeApp.next(context, events)
+        case .assignSystemUser: AssignSystemUser.next(context, events)
+        case .shareCreditLine: ShareCreditLine.next(context, events)
+        case .registerPhone: RegisterPhone.next(context, events)
+        case .syncContacts: SyncAppData.next(context, events, type: "smb_app_state_sync")
+        case .syncHistory: SyncAppData.next(context, events, type: "history")
+        case .sendTestMessage: SendTestMessage.next(context, events)
+        }
+    }
+}
