@@ -20,6 +20,7 @@ public enum SQL {
         File("m0002_enqueue", PackageResources.m0002_enqueue_sql),
         File("m0003_inbox", PackageResources.m0003_inbox_sql),
         File("m0004_outcomes", PackageResources.m0004_outcomes_sql),
+        File("m0005_worker", PackageResources.m0005_worker_sql),
     ]
 
     /// Roles, schema and migration history: a script of its own, run before each migration round.
@@ -42,6 +43,25 @@ public enum SQL {
     public static let findSignup = File("find_signup", PackageResources.find_signup_sql)
     public static let listAttempts = File("list_attempts", PackageResources.list_attempts_sql)
 
+    // Workers
+    public static let registerWorker = File("register_worker", PackageResources.register_worker_sql)
+    public static let beatWorker = File("beat_worker", PackageResources.beat_worker_sql)
+    public static let retireWorker = File("retire_worker", PackageResources.retire_worker_sql)
+    public static let claim = File("claim", PackageResources.claim_sql)
+    public static let settle = File("settle", PackageResources.settle_sql)
+    public static let giveBack = File("give_back", PackageResources.give_back_sql)
+    public static let nextDue = File("next_due", PackageResources.next_due_sql)
+    public static let numberOutcomes = File("number_outcomes", PackageResources.number_outcomes_sql)
+
+    // Before a call leaves
+    public static let sealPIN = File("seal_pin", PackageResources.seal_pin_sql)
+    public static let markSent = File("mark_sent", PackageResources.mark_sent_sql)
+    public static let unmarkSent = File("unmark_sent", PackageResources.unmark_sent_sql)
+    public static let reserveCreditShare = File("reserve_credit_share", PackageResources.reserve_credit_share_sql)
+    public static let withdrawCreditShare = File("withdraw_credit_share", PackageResources.withdraw_credit_share_sql)
+    public static let lockPhone = File("lock_phone", PackageResources.lock_phone_sql)
+    public static let countRegisterCall = File("count_register_call", PackageResources.count_register_call_sql)
+
     // embark doctor
     public static let inspectServer = File("inspect_server", PackageResources.inspect_server_sql)
     public static let inspectRoles = File("inspect_roles", PackageResources.inspect_roles_sql)
@@ -54,6 +74,8 @@ public enum SQL {
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
         readInstallation, writeInstallation,
         enqueueSignup, enqueueJSON, listSignups, findSignup, listAttempts,
+        registerWorker, beatWorker, retireWorker, claim, settle, giveBack, nextDue, numberOutcomes,
+        sealPIN, markSent, unmarkSent, reserveCreditShare, withdrawCreditShare, lockPhone, countRegisterCall,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
     ]
 }

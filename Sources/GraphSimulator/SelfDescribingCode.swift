@@ -1,11 +1,15 @@
 /// A code that says itself what it grants, so that SQL alone can drive a demonstration: `WABA.PHONE.BUSINESS.anything`.
 ///
-/// The simulator grants such a code although it never minted it. `anything` keeps codes for the same assets apart.
+/// The simulator grants such a code although it never minted it. `anything` keeps codes for the same assets apart, and says
+/// two things when it ends so: `expired`, a dead code; `pin424242`, a number that already has this PIN.
 public struct SelfDescribingCode: Sendable, Equatable {
     /// Ids as Graph has them: 1 to 32 ASCII digits.
     public let wabaID: String
     public let phoneNumberID: String
     public let businessID: String
+    public let isExpired: Bool
+    /// The PIN that the number has already.
+    public let pin: String?
 
     /// Reads a code; nil for one of any other form.
     public init?(_ code: String) {
@@ -14,6 +18,8 @@ public struct SelfDescribingCode: Sendable, Equatable {
         wabaID = parts[0]
         phoneNumberID = parts[1]
         businessID = parts[2]
+        isExpired = parts[3].hasSuffix("expired")
+        pin = parts[3].firstMatch(of: /pin([0-9]{6})$/).map { String($0.1) }
     }
 
     private static func isID(_ text: String) -> Bool {

@@ -54,6 +54,23 @@ public actor Pool {
         return try result.get()
     }
 
+    /// Runs calls as one transaction in one round trip, on a connection of their own: see `Connection.atomically`.
+    public nonisolated func atomically<each Row>(
+        _ calls: repeat Call<each Row>,
+        deadline: Duration = .seconds(10)
+    ) async throws(PostgresError) -> (repeat [each Row]) {
+        let limit = ContinuousClock.Instant.deadline(after: deadline)
+        let connection = try await take(before: limit)
+        let result: Result<(repeat [each Row]), PostgresError>
+        do throws(PostgresError) {
+            result = .success(try await connection.atomically(repeat each calls, deadline: limit - .now))
+        } catch {
+            result = .failure(error)
+        }
+        await giveBack(connection)
+        return try result.get()
+    }
+
     /// Lends a connection to `body`. The deadline is for the wait only. A connection that `body` leaves in a transaction
     /// is closed, which rolls the transaction back. Other settings of the session stay as `body` leaves them.
     public nonisolated func withConnection<Value: Sendable>(

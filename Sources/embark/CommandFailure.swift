@@ -29,6 +29,8 @@ struct CommandFailure: Error {
         switch error {
         case let failure as CommandFailure: self = failure
         case let error as SettingsError: self.init(.badConfiguration, error.description)
+        case let error as SettingsErrors: self.init(.badConfiguration, error.description)
+        case let error as WorkerCannotStart: self.init(.badConfiguration, error.description)
         case let error as MigrationError: self.init(migration: error)
         case let error as PostgresError: self.init(database: error)
         default: return nil

@@ -22,7 +22,10 @@ struct Embark: AsyncParsableCommand {
             69 database unreachable, 78 bad configuration.
             """,
         version: Version.current,
-        subcommands: [MigrateCommand.self, ConfigureCommand.self, SignupCommand.self, DoctorCommand.self]
+        subcommands: [
+            MigrateCommand.self, ConfigureCommand.self, WorkerCommand.self, SignupCommand.self, KeyCommand.self,
+            DoctorCommand.self, GraphSimulatorCommand.self,
+        ]
     )
 
     static func main() async {

@@ -43,9 +43,12 @@ extension HelpText {
               migrate                 Make or upgrade the schema and the roles.
               configure               Say what SQL and every worker must agree on; without
                                       flags, print it.
+              worker                  Work signups off.
               signup                  Enqueue signups and look at them.
+              key                     The sealing key ring.
               doctor                  Say what is wrong with the set-up, each with its
                                       remedy.
+              graph-simulator         A Graph API of our own, for development and tests.
 
               See 'embark help <subcommand>' for detailed help.
             """#

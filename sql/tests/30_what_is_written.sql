@@ -20,7 +20,7 @@ SELECT is(
         'failed_step', NULL, 'waiting_on', NULL, 'error_code', NULL, 'error_message', NULL,
         'waba_id', '102290129340398', 'phone_number_id', '106540352242922', 'business_id', '2729063490586005',
         'currency', 'USD', 'allocation_config_id', NULL, 'test_recipient', '+16505551234', 'test_message', 'Hello',
-        'test_message_id', NULL, 'test_message_wa_id', NULL, 'warnings', '{}'::text[],
+        'test_message_id', NULL, 'test_message_wa_id', NULL, 'token_expires_at', NULL, 'warnings', '{}'::text[],
         'redirect_uri', 'https://CANARY.example/back', 'data_localization_region', 'DE',
         'override_callback_uri', 'https://CANARY.example/hook', 'metadata', '{"note": "CANARY-metadata"}'::jsonb),
     way || ' writes the public facts and the plan into the signup''s row')

@@ -28,6 +28,30 @@ package enum Queries {
     static let findSignup = Statement<FoundSignup, Int64?, String?>(SQL.findSignup)
     static let listAttempts = Statement<ListedAttempt, Int64, Int32>(SQL.listAttempts)
 
+    // Workers
+    static let registerWorker = Statement<Single<Int64>, String, Int32, String>(SQL.registerWorker)
+    static let beatWorker = Statement<NoRow, Int64, Bool, Int32>(SQL.beatWorker)
+    static let retireWorker = Statement<NoRow, Int64>(SQL.retireWorker)
+    static let claim = Statement<ClaimRow, Int16, Int32, Int64, Int64, [String], [Double]>(SQL.claim)
+    static let settle = Statement<
+        Single<Int64>, [Int64], [Int64], [String], [Int32], [String], [Double], [Int32?], [String?], [String?],
+        [String?],
+        [String], [String?], [Double], [Double?], [Bool], [String?], [String?], [String?], [String?],
+        [String?], [Double?], [String?], [String?], [String?], [String?], [String?], Int64
+    >(SQL.settle)
+    static let giveBack = Statement<Single<Int64>, [Int64], [Int64]>(SQL.giveBack)
+    static let nextDue = Statement<DueFacts>(SQL.nextDue)
+    static let numberOutcomes = Statement<Single<Int32>, Int32>(SQL.numberOutcomes)
+
+    // Before a call leaves
+    static let sealPIN = Statement<Single<String>, Int64, String>(SQL.sealPIN)
+    static let markSent = Statement<Single<Int64>, Int64, Int64>(SQL.markSent)
+    static let unmarkSent = Statement<NoRow, Int64, Int64>(SQL.unmarkSent)
+    static let reserveCreditShare = Statement<Single<Int64>, Int64, Int64, String>(SQL.reserveCreditShare)
+    static let withdrawCreditShare = Statement<NoRow, Int64, String>(SQL.withdrawCreditShare)
+    static let lockPhone = Statement<NoRow, String>(SQL.lockPhone)
+    static let countRegisterCall = Statement<CountedCall, Int64, Int64, String, Int32>(SQL.countRegisterCall)
+
     // embark doctor
     static let inspectServer = Statement<ServerFacts>(SQL.inspectServer)
     static let inspectRoles = Statement<RoleFacts>(SQL.inspectRoles)
@@ -43,6 +67,12 @@ package enum Queries {
         StatementShape(readInstallation), StatementShape(writeInstallation),
         StatementShape(enqueueSignup), StatementShape(enqueueJSON), StatementShape(listSignups),
         StatementShape(findSignup), StatementShape(listAttempts),
+        StatementShape(registerWorker), StatementShape(beatWorker), StatementShape(retireWorker),
+        StatementShape(claim), StatementShape(settle), StatementShape(giveBack), StatementShape(nextDue),
+        StatementShape(numberOutcomes),
+        StatementShape(sealPIN), StatementShape(markSent), StatementShape(unmarkSent),
+        StatementShape(reserveCreditShare), StatementShape(withdrawCreditShare), StatementShape(lockPhone),
+        StatementShape(countRegisterCall),
         StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectRights),
         StatementShape(inspectFunctions),
         StatementShape(inspectSecrets), StatementShape(inspectLogging),

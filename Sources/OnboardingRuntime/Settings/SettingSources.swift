@@ -8,9 +8,24 @@ import Foundation
 /// that systemd's `CREDENTIALS_DIRECTORY` names is found by itself. One line end after the value is dropped.
 public struct SettingSources: Sendable {
     /// Settings that hold a secret, or may: all that can also be read from a file.
-    static let secrets = ["EMBARK_DATABASE_URL"]
+    static let secrets = [
+        "EMBARK_DATABASE_URL", "EMBARK_DIRECT_DATABASE_URL", "EMBARK_APP_SECRET", "EMBARK_SYSTEM_TOKEN",
+        "EMBARK_SEALING_KEYS",
+    ]
     /// A default is the last source and not a fallback of the read: that would also hide a malformed value.
-    static let defaults = ["EMBARK_DATABASE_URL": ""]
+    static let defaults = [
+        "EMBARK_DATABASE_URL": "",
+        "EMBARK_DIRECT_DATABASE_URL": "",
+        "EMBARK_GRAPH_URL": "https://graph.facebook.com",
+        "EMBARK_GRAPH_VERSION": "v25.0",
+        "EMBARK_SYSTEM_TOKEN": "",
+        "EMBARK_CONCURRENCY": "64",
+        "EMBARK_DRAIN_SECONDS": "30",
+        "EMBARK_LISTEN": "127.0.0.1:9464",
+        "EMBARK_APPSECRET_PROOF": "true",
+        "EMBARK_LOG_LEVEL": "info",
+        "EMBARK_LOG_FORMAT": "",
+    ]
     /// More than any secret needs; keeps a wrong path to a large file from being read whole.
     static let fileBytesMax = 64 * 1024
 
@@ -98,6 +113,13 @@ public enum SettingsError: Error, Equatable, CustomStringConvertible {
     case missing(name: String)
     case malformed(name: String, rule: String)
     case unreadableFile(name: String, source: String, path: String, reason: String)
+
+    /// The variable that it is about.
+    public var name: String {
+        switch self {
+        case .missing(let name), .malformed(let name, _), .unreadableFile(let name, _, _, _): name
+        }
+    }
 
     public var description: String {
         switch self {

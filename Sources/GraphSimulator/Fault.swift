@@ -1,0 +1,178 @@
+/// Faults on purpose: what can go wrong between a worker and Graph, by endpoint, at random from a seed or in an order.
+import Foundation
+
+enum Fault: Sendable, Equatable {
+    /// 500 without a body of Graph's.
+    case http500
+    /// A proxy's HTML.
+    case html502
+    /// A Graph error with this code; nothing has happened.
+    case code(Int, subcode: Int?)
+    /// The connection is reset before anything has happened.
+    case resetBefore
+    /// It happened, and then the connection was reset.
+    case resetAfter
+    /// No answer; nothing has happened.
+    case silentBefore
+    /// It happened, and no answer comes.
+    case silentAfter
+    /// It happened; half of the answer comes.
+    case truncated
+    /// It happened; the answer is no JSON.
+    case badJSON
+    /// It happened; the answer lacks what the call is for.
+    case malformed
+    /// It happened; the answer comes a byte at a time.
+    case slow
+
+    init?(name: String) {
+        switch name {
+        case "http500": self = .http500
+        case "html502": self = .html502
+        case "reset_before": self = .resetBefore
+        case "reset_after": self = .resetAfter
+        case "silent_before": self = .silentBefore
+        case "silent_after": self = .silentAfter
+        case "truncated": self = .truncated
+        case "bad_json": self = .badJSON
+        case "malformed": self = .malformed
+        case "slow": self = .slow
+        default:
+            guard let match = name.wholeMatch(of: /code:([0-9]{1,9})(?:\/([0-9]{1,9}))?/),
+                let code = Int(match.1)
+            else { return nil }
+            self = .code(code, subcode: match.2.flatMap { Int($0) })
+        }
+    }
+
+    /// Whether the call has its effect all the same.
+    var happens: Bool {
+        switch self {
+        case .http500, .html502, .code, .resetBefore, .silentBefore: false
+        case .resetAfter, .silentAfter, .truncated, .badJSON, .malformed, .slow: true
+        }
+    }
+
+    /// As the ledger has it.
+    var name: String {
+        switch self {
+        case .http500: "http500"
+        case .html502: "html502"
+        case .code(let code, let subcode): "code:\(code)" + (subcode.map { "/\($0)" } ?? "")
+        case .resetBefore: "reset_before"
+        case .resetAfter: "reset_after"
+        case .silentBefore: "silent_before"
+        case .silentAfter: "silent_after"
+        case .truncated: "truncated"
+        case .badJSON: "bad_json"
+        case .malformed: "malformed"
+        case .slow: "slow"
+        }
+    }
+}
+
+/// Which faults come: by endpoint, `*` for every one; a number is a probability, a list scripts the next calls in order.
+public struct FaultPlan: Sendable {
+    /// In the order of the names, so that a seed means the same each time.
+    private var random: [String: [(fault: Fault, probability: Double)]] = [:]
+    private var scripts: [String: [Fault?]] = [:]
+
+    public init() {}
+
+    /// Reads `{"register_phone": {"http500": 0.1, "reset_after": [1, 0]}, "share_credit_line": ["silent_after", null]}`.
+    ///
+    /// - Throws: `FaultPlanError`, naming the endpoint and the fault.
+    public init(json: String) throws(FaultPlanError) {
+        let object: [String: Any]
+        do {
+            guard let read = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any] else {
+                throw FaultPlanError("the faults must be a JSON object by endpoint")
+            }
+            object = read
+        } catch let error as FaultPlanError {
+            throw error
+        } catch {
+            throw FaultPlanError("the faults are not JSON")
+        }
+        for (endpoint, value) in object {
+            guard endpoint == "*" || SimulatedGraph.endpoints.contains(endpoint) else {
+                throw FaultPlanError(
+                    "there is no endpoint \(endpoint): \(SimulatedGraph.endpoints.joined(separator: ", "))"
+                )
+            }
+            try read(value, for: endpoint)
+        }
+    }
+
+    private mutating func read(_ value: Any, for endpoint: String) throws(FaultPlanError) {
+        if let list = value as? [Any] {
+            var script: [Fault?] = []
+            for entry in list {
+                if entry is NSNull {
+                    script.append(nil)
+                } else if let name = entry as? String {
+                    script.append(try Self.fault(name, endpoint))
+                } else {
+                    throw FaultPlanError("\(endpoint): a list holds names of faults and null")
+                }
+            }
+            scripts[endpoint] = script
+            return
+        }
+        guard let kinds = value as? [String: Any] else {
+            throw FaultPlanError("\(endpoint): give an object of faults, or a list of them")
+        }
+        for name in kinds.keys.sorted() {
+            let fault = try Self.fault(name, endpoint)
+            if let number = kinds[name] as? Double, (0...1).contains(number) {
+                random[endpoint, default: []].append((fault, number))
+            } else if let list = kinds[name] as? [Int] {
+                scripts[endpoint] = list.map { $0 == 0 ? nil : fault }
+            } else {
+                throw FaultPlanError("\(endpoint).\(name): give a probability from 0 to 1, or a list of 0 and 1")
+            }
+        }
+    }
+
+    private static func fault(_ name: String, _ endpoint: String) throws(FaultPlanError) -> Fault {
+        guard let fault = Fault(name: name) else { throw FaultPlanError("\(endpoint): there is no fault \(name)") }
+        return fault
+    }
+
+    /// The fault of this call, if it has one.
+    mutating func next(for endpoint: String, dice: inout SeededGenerator) -> Fault? {
+        for name in [endpoint, "*"] {
+            if let script = scripts[name], !script.isEmpty {
+                scripts[name]?.removeFirst()
+                return script[0]
+            }
+        }
+        for name in [endpoint, "*"] {
+            for (fault, probability) in random[name] ?? [] where Double.random(in: 0..<1, using: &dice) < probability {
+                return fault
+            }
+        }
+        return nil
+    }
+}
+
+/// Why faults could not be read.
+public struct FaultPlanError: Error, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every machine.
+struct SeededGenerator: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}

@@ -1,0 +1,158 @@
+/// Accounts: webhooks, users, and the credit line.
+extension SimulatedGraph {
+    func listPhones(_ wabaID: String, _ call: GraphCall) -> GraphReply {
+        let all = phonesOf[wabaID] ?? []
+        let start = call.parameters["after"].flatMap { Int($0) } ?? 0
+        let limit = max(1, call.parameters["limit"].flatMap { Int($0) } ?? 25)
+        let page = all.dropFirst(start).prefix(limit)
+        let end = start + page.count
+        var paging: [(String, Value)] = [
+            ("cursors", ["before": .string("\(start)"), "after": .string("\(end)")])
+        ]
+        if end < all.count { paging.append(("next", .string("https://graph.facebook.com/next?after=\(end)"))) }
+        return .ok(["data": .list(page.map { ["id": .string($0)] }), "paging": .object(paging)])
+    }
+
+    /// The token's app, or for a system user's token the only one that has exchanged a code of this account.
+    private func appID(_ caller: Caller, _ wabaID: String) -> String {
+        if case .business(let grant) = caller { return grant.appID }
+        return grants.values.first { $0.assets.wabaID == wabaID }?.appID ?? ""
+    }
+
+    mutating func subscribe(_ id: String, _ call: GraphCall, _ caller: Caller) -> (GraphReply, [Effect]) {
+        if let refusal = guarded(id, caller) { return (refusal, []) }
+        let app = appID(caller, id)
+        switch call.method {
+        case .get:
+            let data = (subscriptions[id]?.appIDs ?? []).sorted().map { app -> Value in
+                var members: [(String, Value)] = [
+                    (
+                        "whatsapp_business_api_data",
+                        ["id": .string(app), "name": "simulated", "link": "https://example.com"]
+                    )
+                ]
+                if let uri = subscriptions[id]?.overrideURI { members.append(("override_callback_uri", .string(uri))) }
+                return .object(members)
+            }
+            return (.ok(["data": .list(data)]), [])
+        case .delete:
+            subscriptions[id] = nil
+            return (.ok(["success": true]), [Effect(name: "unsubscribe_app", ids: [("waba_id", .string(id))])])
+        case .post, .put:
+            let uri = call.parameters["override_callback_uri"]
+            if uri != nil, subscriptions[id]?.appIDs.contains(app) != true {
+                return (
+                    .error(
+                        100,
+                        "(#100) Before override the current callback uri, your app must be subscribed to receive messages for "
+                            + "WhatsApp Business Account"
+                    ), []
+                )
+            }
+            if let uri, uri.count > 200 || call.parameters["verify_token"] == nil {
+                return (.error(100, "(#100) Invalid parameter"), [])
+            }
+            subscriptions[id, default: Subscription()].appIDs.insert(app)
+            // A call without a body removes an override.
+            subscriptions[id]?.overrideURI = uri
+            return (
+                .ok(["success": true]),
+                [
+                    Effect(
+                        name: "subscribe_app",
+                        ids: [
+                            ("waba_id", .string(id)), ("app_id", .string(app)),
+                            ("override_callback_uri", uri.map { .string($0) } ?? .null),
+                        ]
+                    )
+                ]
+            )
+        }
+    }
+
+    mutating func assign(_ id: String, _ call: GraphCall, _ caller: Caller) -> (GraphReply, [Effect]) {
+        guard case .system = caller else { return (.error(200, "(#200) Permissions error", status: 403), []) }
+        guard businessOf[id] != nil else { return (Self.missing(id), []) }
+        if call.method == .get {
+            let users = (assigned[id] ?? []).sorted().map { ["id": .string($0), "tasks": ["MANAGE"]] as Value }
+            return (.ok(["data": .list(users)]), [])
+        }
+        guard let user = call.parameters["user"], user.allSatisfy(\.isNumber),
+            call.parameters["tasks"]?.contains("MANAGE") == true
+        else { return (.error(100, "(#100) Invalid parameter"), []) }
+        assigned[id, default: []].insert(user)
+        return (
+            .ok(["success": true]),
+            [Effect(name: "assign_system_user", ids: [("waba_id", .string(id)), ("user", .string(user))])]
+        )
+    }
+
+    func readAccount(_ id: String, _ call: GraphCall) -> GraphReply {
+        let fields = Set((call.parameters["fields"] ?? "").split(separator: ",").map(String.init))
+        var members: [(String, Value)] = [("id", .string(id))]
+        if fields.contains("primary_funding_id"), let funding = fundedBy[id] {
+            members.append(("primary_funding_id", .string(funding)))
+        }
+        if fields.contains("owner_business_info"), let owner = businessOf[id] {
+            members.append(("owner_business_info", ["name": "Simulated customer", "id": .string(owner)]))
+        }
+        if fields.contains("account_review_status") { members.append(("account_review_status", "APPROVED")) }
+        return .ok(.object(members))
+    }
+
+    /// Each post makes an allocation of its own, so that a second one is seen.
+    mutating func share(_ call: GraphCall, lineID: String, _ caller: Caller) -> (GraphReply, [Effect]) {
+        guard case .system = caller else { return (.error(200, "(#200) Permissions error", status: 403), []) }
+        guard let wabaID = call.parameters["waba_id"], let currency = call.parameters["waba_currency"],
+            let businessID = businessOf[wabaID]
+        else { return (.error(100, "(#100) Invalid parameter"), []) }
+        guard ["AUD", "EUR", "GBP", "IDR", "INR", "USD"].contains(currency) else {
+            return (.error(100, "(#100) Param waba_currency is not supported"), [])
+        }
+        guard assigned[wabaID]?.isEmpty == false else {
+            return (.error(200, "(#200) The system user has no access to the account", status: 403), [])
+        }
+        let allocation = Allocation(
+            id: "5850144\(1_000_000 + number())",
+            lineID: lineID,
+            wabaID: wabaID,
+            businessID: businessID,
+            credential: "7700\(1_000_000 + number())"
+        )
+        allocations[allocation.id] = allocation
+        fundedBy[wabaID] = allocation.credential
+        return (
+            .ok(["allocation_config_id": .string(allocation.id), "waba_id": .string(wabaID)]),
+            [
+                Effect(
+                    name: "share_credit_line",
+                    ids: [
+                        ("waba_id", .string(wabaID)), ("allocation_config_id", .string(allocation.id)),
+                        ("currency", .string(currency)),
+                    ]
+                )
+            ]
+        )
+    }
+
+    func listAllocations(_ call: GraphCall, lineID: String, _ caller: Caller) -> GraphReply {
+        guard case .system = caller else { return .error(200, "(#200) Permissions error", status: 403) }
+        let owner = call.parameters["receiving_business_id"]
+        let found = allocations.values.filter { $0.lineID == lineID && (owner == nil || $0.businessID == owner) }
+        return .ok([
+            "data": .list(
+                found.sorted { $0.id < $1.id }.map { allocation in
+                    [
+                        "id": .string(allocation.id),
+                        "receiving_business": ["name": "Simulated customer", "id": .string(allocation.businessID)],
+                    ]
+                }
+            )
+        ])
+    }
+
+    func readAllocation(_ id: String, _ caller: Caller) -> GraphReply {
+        guard case .system = caller, let allocation = allocations[id] else { return Self.missing(id) }
+        return .ok(["receiving_credential": ["id": .string(allocation.credential)], "id": .string(id)])
+    }
+}

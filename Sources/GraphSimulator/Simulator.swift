@@ -1,0 +1,241 @@
+/// The simulator behind its HTTP server: one call after another under one lock, each recorded before it is answered.
+import Foundation
+import Synchronization
+
+public final class Simulator: Sendable {
+    /// Ledger lines that are kept; a run that needs more says so in its ledger.
+    static let ledgerMax = 2_000_000
+
+    private struct Core {
+        var graph = SimulatedGraph()
+        var faults: FaultPlan
+        var dice: SeededGenerator
+        var ledger: [String] = []
+        var dropped = 0
+    }
+
+    /// How an answer goes out.
+    enum Delivery: Sendable, Equatable {
+        case whole
+        case reset
+        case silent
+        case half
+        case byteByByte
+    }
+
+    private let core: Mutex<Core>
+    private let clock: @Sendable () -> Double
+
+    /// Seconds since 1970.
+    public static let systemClock: @Sendable () -> Double = { Date().timeIntervalSince1970 }
+
+    /// - Parameter clock: seconds since 1970; tests give their own, to let a code die at once.
+    public init(
+        faults: FaultPlan = FaultPlan(),
+        seed: UInt64 = 0,
+        clock: @escaping @Sendable () -> Double = Simulator.systemClock
+    ) {
+        core = Mutex(Core(faults: faults, dice: SeededGenerator(seed: seed)))
+        self.clock = clock
+    }
+
+    /// A number that already has a PIN.
+    public func setPIN(_ pin: String, of phoneNumberID: String) {
+        core.withLock { $0.graph.setPIN(pin, of: phoneNumberID) }
+    }
+
+    /// What was done so far, one JSON object a line, in order.
+    public var ledger: [String] { core.withLock(\.ledger) }
+
+    func answer(
+        method: String,
+        uri: String,
+        headers: (String) -> String?,
+        body: String
+    ) -> (GraphReply, Delivery) {
+        if uri.hasPrefix("/simulator/") { return (control(method: method, uri: uri, body: body), .whole) }
+        guard
+            let call = GraphCall(
+                method: method,
+                uri: uri,
+                authorization: headers("authorization"),
+                contentType: headers("content-type"),
+                body: body
+            )
+        else { return (.error(100, "Unsupported method", status: 405), .whole) }
+        let now = clock()
+        return core.withLock { core in
+            let endpoint = core.graph.endpoint(of: call)
+            Self.append(
+                &core,
+                "request",
+                endpoint,
+                now,
+                [
+                    ("method", .string(call.method.rawValue)), ("path", .string(call.path.joined(separator: "/"))),
+                    ("user_agent", headers("user-agent").map { .string($0) } ?? .null),
+                ]
+            )
+            let fault = core.faults.next(for: endpoint, dice: &core.dice)
+            if let fault {
+                Self.append(&core, "fault", endpoint, now, [("fault", .string(fault.name))])
+                if !fault.happens { return Self.before(fault) }
+            }
+            var (reply, effects) = core.graph.answer(call, endpoint: endpoint, now: now)
+            for effect in effects {
+                Self.append(&core, "effect", endpoint, now, [("effect", .string(effect.name))] + effect.ids)
+            }
+            reply.headers.append(("x-fb-trace-id", "AEmbarkSim"))
+            reply.headers.append(("x-app-usage", #"{"call_count":1,"total_cputime":1,"total_time":1}"#))
+            return Self.after(fault, reply)
+        }
+    }
+
+    /// Nothing has happened, and this is what comes back.
+    private static func before(_ fault: Fault) -> (GraphReply, Delivery) {
+        switch fault {
+        case .html502:
+            let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
+            return (GraphReply(status: 502, body: page, headers: [("content-type", "text/html")]), .whole)
+        case .code(let code, let subcode):
+            let status = [2: 503, 131_000: 500, 131_016: 500, 133_004: 503, 190: 401, 200: 403, 10: 403][code] ?? 400
+            return (.error(code, "(#\(code)) Simulated", subcode: subcode, status: status), .whole)
+        case .resetBefore: return (GraphReply(status: 500, body: ""), .reset)
+        case .silentBefore: return (GraphReply(status: 500, body: ""), .silent)
+        case .http500, .resetAfter, .silentAfter, .truncated, .badJSON, .malformed, .slow:
+            return (GraphReply(status: 500, body: ""), .whole)
+        }
+    }
+
+    /// It has happened, and this is how the answer fares.
+    private static func after(_ fault: Fault?, _ reply: GraphReply) -> (GraphReply, Delivery) {
+        var reply = reply
+        switch fault {
+        case nil, .http500, .html502, .code, .resetBefore, .silentBefore: return (reply, .whole)
+        case .resetAfter: return (reply, .reset)
+        case .silentAfter: return (reply, .silent)
+        case .truncated: return (reply, .half)
+        case .slow: return (reply, .byteByByte)
+        case .badJSON: reply.body = "{\"success\": tru"
+        case .malformed: reply.body = "{}"
+        }
+        return (reply, .whole)
+    }
+
+    private static func append(
+        _ core: inout Core,
+        _ kind: String,
+        _ endpoint: String,
+        _ now: Double,
+        _ more: [(String, Value)]
+    ) {
+        guard core.ledger.count < ledgerMax else {
+            core.dropped += 1
+            return
+        }
+        let members: [(String, Value)] = [
+            ("at", .string(String(format: "%.6f", now))), ("kind", .string(kind)), ("endpoint", .string(endpoint)),
+        ]
+        core.ledger.append(Value.object(members + more).text)
+    }
+}
+
+// MARK: The simulator's own calls
+
+extension Simulator {
+    private func control(method: String, uri: String, body: String) -> GraphReply {
+        switch (method, uri) {
+        case ("POST", "/simulator/codes"): return mint(body)
+        case ("PUT", "/simulator/faults"): return setFaults(body)
+        case ("GET", "/simulator/ledger"):
+            let (lines, dropped) = core.withLock { ($0.ledger, $0.dropped) }
+            let mark = dropped > 0 ? "{\"kind\":\"dropped\",\"lines\":\(dropped)}\n" : ""
+            return GraphReply(
+                status: 200,
+                body: lines.map { $0 + "\n" }.joined() + mark,
+                headers: [("content-type", "application/x-ndjson")]
+            )
+        case ("GET", "/simulator/state"): return .ok(core.withLock { $0.graph.summary })
+        default:
+            return GraphReply(
+                status: 404,
+                body:
+                    "There are POST /simulator/codes, PUT /simulator/faults, GET /simulator/ledger and /simulator/state.\n"
+            )
+        }
+    }
+
+    private func mint(_ body: String) -> GraphReply {
+        guard
+            let call = GraphCall(
+                method: "POST",
+                uri: "/",
+                authorization: nil,
+                contentType: "application/json",
+                body: body
+            ),
+            let wabaID = call.parameters["waba_id"], let phoneID = call.parameters["phone_number_id"],
+            let businessID = call.parameters["business_id"]
+        else {
+            return GraphReply(status: 400, body: "Give waba_id, phone_number_id and business_id as JSON strings.\n")
+        }
+        let now = clock()
+        let pin = call.parameters["pin"]
+        let code = core.withLock { core in
+            let code = core.graph.mint(
+                .init(wabaID: wabaID, phoneNumberID: phoneID, businessID: businessID),
+                now: now
+            )
+            if let pin { core.graph.setPIN(pin, of: phoneID) }
+            return code
+        }
+        return .ok(["code": .string(code)])
+    }
+
+    private func setFaults(_ body: String) -> GraphReply {
+        do throws(FaultPlanError) {
+            let plan = try FaultPlan(json: body)
+            core.withLock { $0.faults = plan }
+            return .ok(["success": true])
+        } catch {
+            return GraphReply(status: 400, body: error.description + "\n")
+        }
+    }
+}
+
+extension SimulatedGraph {
+    /// `GET /simulator/state`: what stands, without tokens.
+    var summary: Value {
+        let phones = phones.sorted { $0.key < $1.key }.map { id, phone -> Value in
+            [
+                "phone_number_id": .string(id), "connected": .bool(phone.isConnected),
+                "register_calls": .int(phone.calls.count), "blocked": .bool(phone.blockedUntil > 0),
+            ]
+        }
+        return [
+            "codes": .list(
+                codes.sorted { $0.key < $1.key }.map { ["code": .string($0.key), "spent": .bool($0.value.isSpent)] }
+            ),
+            "grants": .list(grants.values.map(\.assets.wabaID).sorted().map { .string($0) }),
+            "subscriptions": .list(
+                subscriptions.sorted { $0.key < $1.key }.map {
+                    [
+                        "waba_id": .string($0.key), "apps": .list($0.value.appIDs.sorted().map { .string($0) }),
+                        "override_callback_uri": $0.value.overrideURI.map { .string($0) } ?? .null,
+                    ]
+                }
+            ),
+            "allocations": .list(
+                allocations.values.sorted { $0.id < $1.id }.map {
+                    ["allocation_config_id": .string($0.id), "waba_id": .string($0.wabaID)]
+                }
+            ),
+            "registrations": .list(phones),
+            "messages": .list(
+                messages.map {
+                    ["id": .string($0.id), "phone_number_id": .string($0.phoneNumberID), "to": .string($0.to)]
+                }
+            ),
+        ]
+    }
+}

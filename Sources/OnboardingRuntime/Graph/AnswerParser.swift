@@ -1,0 +1,103 @@
+/// From the bytes of an answer to what Graph said.
+import Foundation
+import Onboarding
+
+enum AnswerParser {
+    /// Deeper than anything that Graph answers; keeps a hostile body from exhausting the stack.
+    static let depthMax = 64
+
+    static func content(of body: [UInt8], contentType: String?) -> GraphResponse.Content {
+        let described = "\(contentType?.prefix(80) ?? "no content type"), \(body.count) bytes"
+        guard let text = String(validating: body, as: UTF8.self) else {
+            return .unreadable("not UTF-8: \(described)")
+        }
+        guard isShallow(body) else { return .unreadable("nested too deeply: \(described)") }
+        let value: Any
+        do {
+            value = try JSONSerialization.jsonObject(with: Data(text.utf8), options: [.fragmentsAllowed])
+        } catch {
+            return .unreadable(described)
+        }
+        guard let json = JSON(value) else { return .unreadable(described) }
+        if let error = GraphError(body: json) { return .error(error.scrubbed) }
+        return .value(json)
+    }
+
+    /// Counts brackets outside of strings.
+    private static func isShallow(_ body: [UInt8]) -> Bool {
+        var depth = 0
+        var isInString = false
+        var isEscaped = false
+        for byte in body {
+            if isInString {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isInString = true
+            case UInt8(ascii: "["), UInt8(ascii: "{"):
+                depth += 1
+                if depth > depthMax { return false }
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
+            default: break
+            }
+        }
+        return true
+    }
+}
+
+extension JSON {
+    /// From JSONSerialization's types. A Boolean is an NSNumber there, too, and told apart by its type.
+    fileprivate init?(_ value: Any) {
+        switch value {
+        case is NSNull: self = .null
+        case let text as String: self = .string(text)
+        case let number as NSNumber:
+            if Self.isBoolean(number) {
+                self = .bool(number.boolValue)
+            } else {
+                self = .number(number.stringValue)
+            }
+        case let values as [Any]:
+            var array: [JSON] = []
+            for value in values {
+                guard let json = JSON(value) else { return nil }
+                array.append(json)
+            }
+            self = .array(array)
+        case let members as [String: Any]:
+            var object: [String: JSON] = [:]
+            for (name, member) in members {
+                guard let json = JSON(member) else { return nil }
+                object[name] = json
+            }
+            self = .object(object)
+        default: return nil
+        }
+    }
+
+    private static func isBoolean(_ number: NSNumber) -> Bool {
+        // Objective-C's type encoding of a Boolean; a number from JSON is q, d or Q.
+        String(cString: number.objCType) == "c" || String(cString: number.objCType) == "B"
+    }
+}
+
+extension GraphError {
+    /// Graph's words quote what they were given at times.
+    var scrubbed: GraphError {
+        GraphError(
+            code: code,
+            subcode: subcode,
+            message: StorableText.of(message),
+            details: details.map { StorableText.of($0) },
+            isTransient: isTransient,
+            fbtraceID: fbtraceID.map { StorableText.of($0) }
+        )
+    }
+}

@@ -1,0 +1,130 @@
+/// From a request as data to an HTTP message: URL, headers, body, token and proof.
+import AsyncHTTPClient
+import Crypto
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Onboarding
+
+enum HTTPMessage {
+    static func make(
+        _ request: GraphRequest,
+        credentials: Credentials,
+        settings: GraphSettings
+    ) throws(UnsendableRequest) -> HTTPClientRequest {
+        let token = try token(request.token, credentials)
+        var query = request.query
+        if settings.sendsAppSecretProof, let token, request.token != .app {
+            query.append(.init("appsecret_proof", appSecretProof(of: token, key: credentials.appSecret)))
+        }
+        var url = "\(settings.baseURL)/\(settings.version)/\(request.path)"
+        if !query.isEmpty { url += "?" + form(query) }
+        var message = HTTPClientRequest(url: url)
+        message.method = HTTPMethod(rawValue: request.method.rawValue)
+        message.headers.add(name: "User-Agent", value: "embark/\(Version.current)")
+        message.headers.add(name: "Accept", value: "application/json")
+        if let token { message.headers.add(name: "Authorization", value: "Bearer \(token.revealed)") }
+        switch request.body {
+        case .empty:
+            if request.method == .post { message.body = .bytes(ByteBuffer()) }
+        case .json(let fields):
+            message.headers.add(name: "Content-Type", value: "application/json")
+            message.body = .bytes(ByteBuffer(string: json(fields)))
+        case .form(let fields):
+            message.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
+            message.body = .bytes(ByteBuffer(string: form(fields)))
+        }
+        return message
+    }
+
+    private static func token(
+        _ kind: GraphRequest.Token,
+        _ credentials: Credentials
+    ) throws(UnsendableRequest) -> Secret? {
+        switch kind {
+        case .none: return nil
+        case .app: return Secret("\(credentials.appID)|\(credentials.appSecret.revealed)")
+        case .business:
+            guard let token = credentials.businessToken else {
+                throw UnsendableRequest(reason: "the business token is not there")
+            }
+            return token
+        case .system:
+            guard let token = credentials.systemToken else {
+                throw UnsendableRequest(reason: "EMBARK_SYSTEM_TOKEN is not set")
+            }
+            return token
+        }
+    }
+
+    /// Lowercase hexadecimal HMAC-SHA256 of the token that the call carries, keyed by the app secret.
+    static func appSecretProof(of token: Secret, key: Secret) -> Secret {
+        let code = HMAC<SHA256>.authenticationCode(
+            for: Data(token.revealed.utf8),
+            using: SymmetricKey(data: Data(key.revealed.utf8))
+        )
+        return Secret(code.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())
+    }
+
+    /// application/x-www-form-urlencoded with %20 for a blank, which is also right in a query.
+    static func form(_ fields: [GraphRequest.Field]) -> String {
+        fields.map { percentEncoded($0.name) + "=" + percentEncoded(text(of: $0.value)) }.joined(separator: "&")
+    }
+
+    private static func text(of value: GraphRequest.Field.Value) -> String {
+        switch value {
+        case .text(let text): text
+        case .secret(let secret): secret.revealed
+        case .object(let fields): json(fields)
+        }
+    }
+
+    /// Everything but RFC 3986's unreserved characters.
+    private static func percentEncoded(_ text: String) -> String {
+        var result = ""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
+                result.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                result += "%" + String(byte >> 4, radix: 16, uppercase: true)
+                result += String(byte & 15, radix: 16, uppercase: true)
+            }
+        }
+        return result
+    }
+
+    static func json(_ fields: [GraphRequest.Field]) -> String {
+        "{"
+            + fields.map { field in
+                let value =
+                    switch field.value {
+                    case .text(let text): quoted(text)
+                    case .secret(let secret): quoted(secret.revealed)
+                    case .object(let fields): json(fields)
+                    }
+                return quoted(field.name) + ":" + value
+            }
+            .joined(separator: ",") + "}"
+    }
+
+    /// A JSON string (RFC 8259, section 7).
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case _ where scalar.value < 0x20:
+                result += "\\u00" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result + "\""
+    }
+}

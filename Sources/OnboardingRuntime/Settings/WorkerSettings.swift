@@ -1,0 +1,143 @@
+/// Everything that a worker process has to be told, checked at once before it touches a job.
+import Onboarding
+import Postgres
+
+public struct WorkerSettings: Sendable {
+    let database: DatabaseSettings
+    /// For LISTEN; the same unless the ordinary connections go through a transaction pooler.
+    let directDatabaseURL: String
+    let graph: GraphSettings
+    let appSecret: Secret
+    /// Required for a solution partner.
+    let systemToken: Secret?
+    let keys: KeyRing
+    /// Calls in flight, 1 to 10,000.
+    let concurrency: Int
+    /// How long calls in flight may go on after SIGTERM.
+    let drainSeconds: Int
+    let listenHost: String
+    let listenPort: Int
+    /// Whether the address was asked for: a default that is taken gives way to the next free port.
+    let listenIsDefault: Bool
+
+    /// - Throws: `SettingsErrors` with every setting that is missing or malformed, not the first one alone.
+    public init(sources: SettingSources) throws(SettingsErrors) {
+        var problems: [SettingsError] = []
+        func read(_ name: String) -> String {
+            do throws(SettingsError) {
+                return try sources.string(name)
+            } catch {
+                problems.append(error)
+                return ""
+            }
+        }
+        func secret(_ name: String) -> Secret {
+            let text = read(name)
+            if text.isEmpty, !problems.contains(where: { $0.name == name }) { problems.append(.missing(name: name)) }
+            return Secret(text)
+        }
+        func checkHeaderText(_ text: String, _ name: String) {
+            guard text.utf8.contains(where: { !(0x21...0x7E).contains($0) }) else { return }
+            problems.append(
+                .malformed(name: name, rule: "must be ASCII without blanks, line ends or control characters")
+            )
+        }
+        func number(_ name: String, _ range: ClosedRange<Int>) -> Int {
+            let text = read(name)
+            if let number = Int(text), range.contains(number) { return number }
+            problems.append(
+                .malformed(name: name, rule: "must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+            )
+            return range.lowerBound
+        }
+
+        let baseURL = read("EMBARK_GRAPH_URL")
+        let version = read("EMBARK_GRAPH_VERSION")
+        if !Self.isSafe(baseURL) {
+            problems.append(
+                .malformed(
+                    name: "EMBARK_GRAPH_URL",
+                    rule: "must be https://HOST, or http://127.0.0.1:PORT for a simulator"
+                )
+            )
+        }
+        if version.wholeMatch(of: /v[0-9]{1,3}\.[0-9]{1,2}/) == nil {
+            problems.append(.malformed(name: "EMBARK_GRAPH_VERSION", rule: "must be a version such as v25.0"))
+        }
+        let proof = read("EMBARK_APPSECRET_PROOF")
+        if proof != "true" && proof != "false" {
+            problems.append(.malformed(name: "EMBARK_APPSECRET_PROOF", rule: "must be true or false"))
+        }
+        graph = GraphSettings(baseURL: baseURL, version: version, sendsAppSecretProof: proof == "true")
+        appSecret = secret("EMBARK_APP_SECRET")
+        checkHeaderText(appSecret.revealed, "EMBARK_APP_SECRET")
+        let token = read("EMBARK_SYSTEM_TOKEN")
+        checkHeaderText(token, "EMBARK_SYSTEM_TOKEN")
+        systemToken = token.isEmpty ? nil : Secret(token)
+        let keyText = secret("EMBARK_SEALING_KEYS").revealed
+        var ring: KeyRing?
+        if !keyText.isEmpty {
+            do throws(KeyRingError) {
+                ring = try KeyRing(jwkSet: keyText)
+            } catch {
+                problems.append(.malformed(name: "EMBARK_SEALING_KEYS", rule: error.description))
+            }
+        }
+        concurrency = number("EMBARK_CONCURRENCY", 1...10_000)
+        drainSeconds = number("EMBARK_DRAIN_SECONDS", 0...3600)
+        let listen = read("EMBARK_LISTEN")
+        let parts = listen.split(separator: ":", omittingEmptySubsequences: false)
+        if parts.count == 2, !parts[0].isEmpty, let port = Int(parts[1]), (0...65_535).contains(port) {
+            listenHost = String(parts[0])
+            listenPort = port
+        } else {
+            problems.append(.malformed(name: "EMBARK_LISTEN", rule: "must be HOST:PORT, such as 127.0.0.1:9464"))
+            listenHost = ""
+            listenPort = 0
+        }
+        listenIsDefault = listen == SettingSources.defaults["EMBARK_LISTEN"]
+        directDatabaseURL = read("EMBARK_DIRECT_DATABASE_URL")
+        if (try? ConnectionOptions(directDatabaseURL, applicationName: "embark")) == nil {
+            problems.append(
+                .malformed(
+                    name: "EMBARK_DIRECT_DATABASE_URL",
+                    rule: "must be a PostgreSQL connection string: postgresql://USER@HOST:5432/DATABASE"
+                )
+            )
+        }
+        do throws(SettingsError) { _ = try LogSettings.level(sources) } catch { problems.append(error) }
+        do throws(SettingsError) { _ = try LogSettings.format(sources, isTerminal: false) } catch {
+            problems.append(error)
+        }
+        do throws(SettingsError) {
+            database = try DatabaseSettings(sources: sources)
+            _ = try database.connectionOptions(applicationName: "embark")
+        } catch {
+            problems.append(error)
+            throw SettingsErrors(problems)
+        }
+        guard problems.isEmpty, let ring else { throw SettingsErrors(problems) }
+        keys = ring
+    }
+
+    /// Tokens travel there: encrypted, or not off this machine.
+    private static func isSafe(_ url: String) -> Bool {
+        let encrypted = /https:\/\/[A-Za-z0-9.-]+(?::([0-9]{1,5}))?/
+        let loopback = /http:\/\/(?:127\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|localhost|\[::1\])(?::([0-9]{1,5}))?/
+        guard let match = url.wholeMatch(of: encrypted) ?? url.wholeMatch(of: loopback) else { return false }
+        // A port that is none would end the process when it is connected to.
+        guard let port = match.output.1 else { return true }
+        return Int(port).map { (1...65_535).contains($0) } ?? false
+    }
+}
+
+/// All that is wrong with a process's settings.
+public struct SettingsErrors: Error, CustomStringConvertible {
+    public let errors: [SettingsError]
+
+    init(_ errors: [SettingsError]) { self.errors = errors }
+
+    public var description: String {
+        errors.map(\.description).joined(separator: "\n")
+    }
+}

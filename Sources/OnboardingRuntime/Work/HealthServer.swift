@@ -1,0 +1,67 @@
+/// What probes and Prometheus ask a worker over HTTP.
+import Foundation
+import Hummingbird
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+
+/// `/healthz`: the process is alive, also while it drains and while the database is away. `/readyz`: it takes work, with what
+/// it found. `/metrics`: Prometheus text.
+public struct HealthServer: Service {
+    private let settings: WorkerSettings
+    private let status: WorkerStatus
+    private let logger: Logger
+
+    public init(settings: WorkerSettings, status: WorkerStatus, logger: Logger) {
+        self.settings = settings
+        self.status = status
+        self.logger = logger
+    }
+
+    public func run() async throws {
+        let router = Router()
+        router.get("/healthz") { _, _ in "ok\n" }
+        router.get("/readyz") { _, _ in
+            let facts = status.readiness
+            let text = facts.map { "\($0.isReady ? "ok" : "NOT OK")  \($0.name)\n" }.joined()
+            return Response(
+                status: facts.allSatisfy(\.isReady) ? .ok : .serviceUnavailable,
+                body: .init(byteBuffer: .init(string: text))
+            )
+        }
+        router.get("/metrics") { _, _ in
+            """
+            # HELP embark_jobs_in_flight Jobs in this process's hands.
+            # TYPE embark_jobs_in_flight gauge
+            embark_jobs_in_flight \(status.inFlight)
+            # HELP embark_build_info This program's version.
+            # TYPE embark_build_info gauge
+            embark_build_info{version="\(Version.current)"} 1
+
+            """
+        }
+        // A default address that another worker of this machine has taken gives way to the next free port.
+        for offset in 0..<(settings.listenIsDefault ? 100 : 1) {
+            let port = settings.listenPort + offset
+            var quiet = Logger(label: "embark.http")
+            quiet.logLevel = .critical
+            let application = Application(
+                router: router,
+                configuration: .init(address: .hostname(settings.listenHost, port: port)),
+                onServerRunning: { channel in
+                    logger.info(
+                        "health endpoint listens",
+                        metadata: ["address": "\(settings.listenHost):\(channel.localAddress?.port ?? port)"]
+                    )
+                },
+                logger: quiet
+            )
+            do {
+                try await application.run()
+                return
+            } catch let error as IOError where error.errnoCode == EADDRINUSE && settings.listenIsDefault {
+                continue
+            }
+        }
+    }
+}

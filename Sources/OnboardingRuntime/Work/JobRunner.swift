@@ -1,0 +1,158 @@
+/// Carries one job out: asks the step for its moves, makes the calls, and hands back what is to be written.
+import Crypto
+import Foundation
+import Logging
+import Onboarding
+import Postgres
+
+struct JobRunner: Sendable {
+    /// More calls than any step makes: a step that would go on for ever ends here.
+    static let movesMax = 40
+
+    let queue: JobQueue
+    let client: GraphClient
+    let keys: KeyRing
+    let installation: Installation
+    let appSecret: Secret
+    let systemToken: Secret?
+    let logger: Logger
+
+    /// - Parameter claimed: when the claim was sent: the lease counts from then.
+    /// - Returns: what to settle; nil when the lease was lost or the database could not be asked, and nothing may be
+    ///   written: another worker has the job, or will have it when the lease ends.
+    func run(_ job: ClaimedJob, lease: Lease, claimed: ContinuousClock.Instant) async -> Settlement? {
+        let started = ContinuousClock.now
+        var verdict: Verdict
+        do {
+            verdict = try await self.verdict(on: job, lease: lease, claimed: claimed)
+        } catch let error as SealingError {
+            verdict = .fail(Problem(code: "sealing_failed", message: error.description), waitingOn: .operator)
+        } catch is LeaseLost {
+            logger.warning("lease lost before a call", metadata: metadata(job))
+            return nil
+        } catch {
+            var metadata = metadata(job)
+            metadata["error"] = "\(error)"
+            logger.error("job left to its lease, the database could not be asked", metadata: metadata)
+            return nil
+        }
+        var sealedToken: String?
+        if case .done(let facts) = verdict, let token = facts.businessToken {
+            do throws(SealingError) {
+                sealedToken = try keys.seal(token, signupID: job.signupID, purpose: .token)
+            } catch {
+                // The keys were tried at start, so this is not to be expected; the token is lost, and the customer is asked.
+                verdict = .fail(Problem(code: "sealing_failed", message: error.description), waitingOn: .operator)
+            }
+        }
+        let transition = Transition(
+            Transition.Job(step: job.step, attempt: job.attempt, secondsUntilGiveUp: job.secondsUntilGiveUp),
+            plan: job.signup.plan,
+            verdict: verdict,
+            jitter: Double.random(in: 0...1)
+        )
+        return Settlement(
+            lease: lease,
+            step: job.step.rawValue,
+            attempt: job.attempt,
+            seconds: (ContinuousClock.now - started) / .seconds(1),
+            transition: transition,
+            sealedToken: sealedToken
+        )
+    }
+
+    private struct LeaseLost: Error {}
+
+    private func verdict(
+        on job: ClaimedJob,
+        lease: Lease,
+        claimed: ContinuousClock.Instant
+    ) async throws -> Verdict {
+        let policy = job.step.policy
+        let deadline = claimed + .seconds(min(policy.deadlineSeconds, job.leaseSeconds - Policy.leaseMarginSeconds))
+        let credentials = try await credentials(for: job)
+        var context = StepContext(
+            signup: job.signup,
+            installation: installation,
+            credentials: credentials,
+            wasSent: job.wasSent,
+            codeSecondsLeft: job.codeSecondsLeft,
+            creditShare: job.creditShare
+        )
+        var events: [StepEvent] = []
+        for _ in 0..<Self.movesMax {
+            context.codeSecondsLeft = job.codeSecondsLeft - (ContinuousClock.now - claimed) / .seconds(1)
+            switch job.step.nextMove(context, after: events) {
+            case .finish(let verdict):
+                return verdict
+            case .call(let request):
+                let left = (deadline - ContinuousClock.now) / .seconds(1)
+                let limit = job.step == .exchangeCode ? min(left, context.codeSecondsLeft) : left
+                // A call that may not be repeated is not begun with less than its own time left.
+                if limit <= 0 || (request.precondition != .none && limit < min(policy.callSeconds, 1)) {
+                    return .retry(Problem(code: "deadline", message: "the step's time was over before the call"))
+                }
+                events.append(
+                    try await event(of: request, lease, credentials, seconds: min(policy.callSeconds, limit))
+                )
+            }
+        }
+        return .fail(
+            Problem(code: "too_many_calls", message: "the step did not end after \(Self.movesMax) calls"),
+            waitingOn: .operator
+        )
+    }
+
+    private func event(
+        of request: GraphRequest,
+        _ lease: Lease,
+        _ credentials: Credentials,
+        seconds: Double
+    ) async throws -> StepEvent {
+        switch try await queue.permission(for: request.precondition, lease: lease) {
+        case .leaseLost: throw LeaseLost()
+        case .refused(let refusal): return .refused(refusal)
+        case .granted: break
+        }
+        FaultHook.reached(.sentMark, request)
+        let answer = await client.send(request, credentials: credentials, seconds: seconds)
+        FaultHook.reached(.effect, request)
+        if case .notSent = answer { try await queue.withdraw(request.precondition, lease: lease) }
+        return .answer(to: request.endpoint, answer)
+    }
+
+    /// Opens what is sealed. A plain PIN is sealed by the first worker that meets it, and one is made where none was given.
+    private func credentials(for job: ClaimedJob) async throws -> Credentials {
+        var credentials = Credentials(appID: installation.appID, appSecret: appSecret, systemToken: systemToken)
+        credentials.code = job.secrets.code
+        credentials.verifyToken = job.secrets.verifyToken
+        if let sealed = job.secrets.sealedToken {
+            credentials.businessToken = try keys.open(sealed, signupID: job.signupID, purpose: .token)
+        }
+        let needsPIN = job.step == .registerPhone
+        if job.secrets.pin != nil || (needsPIN && job.secrets.sealedPIN == nil) {
+            let pin = job.secrets.pin ?? Self.makePIN()
+            let kept = try await queue.keepPIN(
+                keys.seal(pin, signupID: job.signupID, purpose: .pin),
+                signupID: job.signupID
+            )
+            credentials.pin = try keys.open(kept, signupID: job.signupID, purpose: .pin)
+        } else if needsPIN, let sealed = job.secrets.sealedPIN {
+            credentials.pin = try keys.open(sealed, signupID: job.signupID, purpose: .pin)
+        }
+        return credentials
+    }
+
+    /// Six digits from the system's generator. Not all the same and not a run: Meta may refuse a PIN that is too plain.
+    private static func makePIN() -> Secret {
+        while true {
+            let digits = (0..<6).map { _ in Int.random(in: 0...9) }
+            let steps = Set(zip(digits, digits.dropFirst()).map { $1 - $0 })
+            if steps.count > 1 { return Secret(digits.map(String.init).joined()) }
+        }
+    }
+
+    private func metadata(_ job: ClaimedJob) -> Logger.Metadata {
+        ["signup.id": "\(job.signupID)", "job.step": "\(job.step.rawValue)", "job.attempt": "\(job.attempt)"]
+    }
+}

@@ -1,0 +1,81 @@
+/// What has to be true before the first claim: the database answers, its schema is this program's, the installation is
+/// configured and the secrets that it needs are set.
+import Foundation
+import Logging
+import Onboarding
+import Postgres
+import ServiceLifecycle
+
+struct Startup {
+    let settings: WorkerSettings
+    let logger: Logger
+
+    struct Ready {
+        let workerID: Int64
+        let installation: Installation
+        let listener: Listener
+    }
+
+    /// Waits for a database that is away; nil when the process was told to end meanwhile.
+    func prepare(on pool: Pool) async throws -> Ready? {
+        var isFirst = true
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            do {
+                return try await check(on: pool)
+            } catch let error as PostgresError where error.isConnectionLoss || error.kind == .deadlineExceeded {
+                if isFirst { logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
+                isFirst = false
+            }
+        }
+        return nil
+    }
+
+    private func check(on pool: Pool) async throws -> Ready {
+        let status = try await pool.withConnection { connection in
+            do throws(MigrationError) {
+                return try await Migrator().status(on: connection)
+            } catch {
+                if case .database(let cause, _) = error { throw cause }
+                throw error
+            }
+        }
+        guard status.outstanding.isEmpty else {
+            throw WorkerCannotStart.outstanding(status.outstanding.map(\.name))
+        }
+        guard let installation = try await pool.run(Queries.readInstallation()).first?.installation else {
+            throw WorkerCannotStart.notConfigured
+        }
+        if installation.partnerMode == .solutionPartner, settings.systemToken == nil {
+            throw WorkerCannotStart.settings(SettingsErrors([.missing(name: "EMBARK_SYSTEM_TOKEN")]))
+        }
+        let rows = try await pool.run(
+            Queries.registerWorker(ProcessInfo.processInfo.hostName, getpid(), Version.current)
+        )
+        guard let id = rows.first?.value else { throw PostgresError.decoding("no worker id was returned") }
+        let direct = try ConnectionOptions(
+            settings.directDatabaseURL.isEmpty ? settings.database.databaseURL : settings.directDatabaseURL,
+            applicationName: "embark listen"
+        )
+        return Ready(
+            workerID: id,
+            installation: installation,
+            listener: Listener(direct, channels: ["embark_jobs"])
+        )
+    }
+}
+
+/// Why a worker ends before its first claim.
+public enum WorkerCannotStart: Error, CustomStringConvertible {
+    case notConfigured
+    case outstanding([String])
+    case settings(SettingsErrors)
+
+    public var description: String {
+        switch self {
+        case .notConfigured: "the installation is not configured. Run: embark configure"
+        case .outstanding(let names):
+            "migrations are outstanding: \(names.joined(separator: ", ")). Run: embark migrate"
+        case .settings(let errors): errors.description
+        }
+    }
+}

@@ -1,0 +1,58 @@
+/// The last line of defence: what no stored or logged text may hold.
+import Testing
+
+@testable import OnboardingRuntime
+
+@Suite(.timeLimit(.minutes(5))) struct ScrubberTests {
+    @Test(arguments: [
+        ("", ""), ("plain words", "plain words"),
+        ("token EAAGm0PX4ZCpsBAK expired", "token [secret] expired"),
+        ("EAAGm0PX4ZCpsBAK", "[secret]"), ("(EAAGm0PX4ZCpsBAK)", "([secret])"),
+        ("two EAAGm0PX4ZCps, EAAGm0PX4ZCps.", "two [secret], [secret]"),
+        ("EAA and EAAs stay", "EAA and EAAs stay"), ("EAAaaaaaaa", "EAAaaaaaaa"), ("EAAaaaaaaaa", "[secret]"),
+        ("https://x/?access_token=abc&b=1", "https://x/?access_token=[secret]&b=1"),
+        ("client_secret=0123456789abcdef", "client_secret=[secret]"),
+        ("code=AQBhlXsctMxJYbwbrpybxlo9tLPGy#_", "code=[secret]#_"),
+        ("input_token=1|s&appsecret_proof=ff", "input_token=[secret]&appsecret_proof=[secret]"),
+        ("access_token=1|s%20", "access_token=[secret]"), ("access_token=", "access_token=[secret]"),
+        ("access_token=EAAGm0PX4ZCpsBAK", "access_token=[secret]"),
+        ("access_token=code=EAAGm0PX4ZCpsBAK", "access_token=[secret]"),
+    ])
+    func `Tokens and the values of secret parameters are replaced, and the words around them stay`(
+        text: String,
+        scrubbed: String
+    ) {
+        #expect(Scrubber.scrub(text) == scrubbed)
+    }
+
+    @Test(arguments: [
+        "access_token", "client_secret", "code", "input_token", "appsecret_proof", "fb_exchange_token", "pin",
+    ])
+    func `A value goes whole, whatever signs it holds`(name: String) {
+        for value in ["ab+canary", "ab/canary", "ab=canary", "ab%2Bcanary", "ab~canary", "ab:canary", "e\u{301}canary"]
+        {
+            #expect(!Scrubber.scrub("before \(name)=\(value) after").contains("canary"), "\(value)")
+        }
+        #expect(Scrubber.scrub("\(name)=x after").hasSuffix(" after"))
+    }
+
+    @Test func `A sign that joins with the one before hides nothing`() {
+        #expect(!Scrubber.scrub("access_token=\u{301}canary").contains("canary"))
+    }
+
+    @Test func `An error's number behind "error_code=" stays`() {
+        #expect(Scrubber.scrub("error_code=133005 was given") == "error_code=133005 was given")
+    }
+
+    @Test func `What is stored has no NUL and at most a thousand characters and a mark`() {
+        #expect(StorableText.of("a\0b\0\u{301}") == "a\u{FFFD}b\u{FFFD}\u{301}")
+        #expect(StorableText.of(String(repeating: "x", count: 1000)).count == 1000)
+        #expect(StorableText.of(String(repeating: "x", count: 1001)) == String(repeating: "x", count: 1000) + "…")
+        #expect(StorableText.of("e" + String(repeating: "\u{301}", count: 100_000)).utf8.count <= 4100)
+    }
+
+    @Test func `A token across the cut does not show its beginning`() {
+        let text = StorableText.of(String(repeating: "x", count: 990) + " EAAGm0PX4ZCpsBAKcanary")
+        #expect(!text.contains("EAAG"))
+    }
+}

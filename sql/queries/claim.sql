@@ -1,0 +1,36 @@
+-- Takes leases on jobs that are due, and returns all that a step needs to know.
+--   $1 smallint lane   $2 integer how many   $3 bigint worker id   $4 bigint lease id, one for the whole claim
+--   $5 text[] steps    $6 double precision[] their leases in seconds
+-- The rows are locked by ctid in the order of the index and skipped where another worker holds them. The due time is
+-- compared with one evaluation of the clock: a bare clock_timestamp() is volatile and never an index condition.
+WITH claimed AS (
+    UPDATE embark.jobs AS j
+       SET due_at = clock_timestamp()
+                    + coalesce((SELECT l.seconds FROM unnest($5::text[], $6::double precision[]) AS l (step, seconds)
+                                 WHERE l.step = j.step), 60) * interval '1 second',
+           lease_id = $4,
+           worker_id = $3,
+           attempt = j.attempt + 1
+     WHERE j.ctid = ANY (ARRAY (
+           SELECT c.ctid
+             FROM embark.jobs AS c
+            WHERE c.lane = $1 AND c.due_at <= (SELECT clock_timestamp())
+            ORDER BY c.due_at
+            LIMIT $2::integer
+              FOR UPDATE SKIP LOCKED))
+    RETURNING j.signup_id, j.step, j.attempt, j.sent, j.give_up_at, j.due_at
+)
+SELECT c.signup_id, c.step, c.attempt, c.sent,
+       extract(epoch FROM c.give_up_at - clock_timestamp())::double precision AS seconds_until_give_up,
+       extract(epoch FROM c.due_at - clock_timestamp())::double precision AS lease_seconds,
+       s.generation, s.flow::text, s.plan, s.waba_id, s.phone_number_id, s.business_id, s.currency,
+       s.redirect_uri, s.data_localization_region, s.override_callback_uri, s.test_recipient, s.test_message,
+       s.allocation_config_id, s.test_message_id,
+       extract(epoch FROM s.code_issued_at + interval '30 s' - clock_timestamp())::double precision AS code_seconds_left,
+       x.code, x.pin, x.sealed_pin, x.sealed_token, x.verify_token,
+       h.signup_id AS share_signup_id, h.posts AS share_posts,
+       extract(epoch FROM clock_timestamp() - h.sent_at)::double precision AS share_age_seconds
+  FROM claimed AS c
+  LEFT JOIN embark.signups AS s ON s.id = c.signup_id
+  LEFT JOIN embark.secrets AS x ON x.signup_id = c.signup_id
+  LEFT JOIN embark.credit_shares AS h ON h.waba_id = s.waba_id AND c.step = 'share_credit_line'

@@ -1,0 +1,15 @@
+-- The sent mark of a credit share: one share an account at a time. Returns whose share it is; no row: the lease is lost.
+--   $1 bigint signup id   $2 bigint lease id   $3 text account id
+-- The row of another signup is locked and left as it is: its posts are not ours to count.
+WITH lease AS (
+    UPDATE embark.jobs AS j
+       SET sent = true
+     WHERE j.signup_id = $1 AND j.lease_id = $2 AND j.due_at > clock_timestamp()
+    RETURNING j.signup_id
+)
+INSERT INTO embark.credit_shares AS h (waba_id, signup_id, posts)
+SELECT $3, l.signup_id, 1 FROM lease AS l
+    ON CONFLICT (waba_id) DO UPDATE
+   SET posts = h.posts + CASE WHEN h.signup_id = excluded.signup_id THEN 1 ELSE 0 END,
+       sent_at = CASE WHEN h.signup_id = excluded.signup_id THEN clock_timestamp() ELSE h.sent_at END
+RETURNING h.signup_id
