@@ -97,7 +97,10 @@ public struct WorkerSettings: Sendable {
         }
         listenIsDefault = listen == SettingSources.defaults["EMBARK_LISTEN"]
         directDatabaseURL = read("EMBARK_DIRECT_DATABASE_URL")
-        if (try? ConnectionOptions(directDatabaseURL, applicationName: "embark")) == nil {
+        do throws(PostgresError) {
+            _ = try ConnectionOptions(directDatabaseURL, applicationName: "embark")
+        } catch {
+            // Its own words are for a connection; here the setting is what has to be named.
             problems.append(
                 .malformed(
                     name: "EMBARK_DIRECT_DATABASE_URL",
