@@ -21,6 +21,7 @@ public enum SQL {
         File("m0003_inbox", PackageResources.m0003_inbox_sql),
         File("m0004_outcomes", PackageResources.m0004_outcomes_sql),
         File("m0005_worker", PackageResources.m0005_worker_sql),
+        File("m0006_operators", PackageResources.m0006_operators_sql),
     ]
 
     /// Roles, schema and migration history: a script of its own, run before each migration round.
@@ -42,6 +43,11 @@ public enum SQL {
     public static let listSignups = File("list_signups", PackageResources.list_signups_sql)
     public static let findSignup = File("find_signup", PackageResources.find_signup_sql)
     public static let listAttempts = File("list_attempts", PackageResources.list_attempts_sql)
+
+    // Operators
+    public static let explainSignup = File("explain_signup", PackageResources.explain_signup_sql)
+    public static let replaySignup = File("replay_signup", PackageResources.replay_signup_sql)
+    public static let snapshot = File("snapshot", PackageResources.snapshot_sql)
 
     // Workers
     public static let registerWorker = File("register_worker", PackageResources.register_worker_sql)
@@ -74,6 +80,7 @@ public enum SQL {
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
         readInstallation, writeInstallation,
         enqueueSignup, enqueueJSON, listSignups, findSignup, listAttempts,
+        explainSignup, replaySignup, snapshot,
         registerWorker, beatWorker, retireWorker, claim, settle, giveBack, nextDue, numberOutcomes,
         sealPIN, markSent, unmarkSent, reserveCreditShare, withdrawCreditShare, lockPhone, countRegisterCall,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(158);
+SELECT plan(161);
 
 -- Something to work on: signup 1 runs, signup 2 waits on the customer.
 SELECT embark.enqueue_signup(code => 'c', currency => 'USD', external_id => 'here');
@@ -149,6 +149,8 @@ INSERT INTO test.functions VALUES
     ('enqueue_signup',         'upstream migrator'),
     ('renew_signup',           'upstream migrator'),
     ('outcomes_since',         'upstream operator reader migrator'),
+    ('replay',                 'operator migrator'),
+    ('audit_refusal',          'migrator'),
     ('credential',             'token_reader migrator'),
     ('number_outcomes',        'worker migrator'),
     ('accept_signup',          'migrator'),
@@ -202,7 +204,7 @@ SELECT is_empty(
 SELECT is(
     (SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc WHERE pronamespace = 'embark'::regnamespace AND prosecdef),
     ARRAY['credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'number_outcomes',
-          'outcomes_since', 'renew_signup'],
+          'outcomes_since', 'renew_signup', 'replay'],
     'these functions run with the rights of their owner, and no others');
 SELECT is_empty(
     $$SELECT oid::regprocedure, proconfig FROM pg_proc
@@ -230,6 +232,7 @@ INSERT INTO test.work (role, what, statement) VALUES
     ('upstream', 'reads the status', $$SELECT * FROM embark.signup_status$$),
     ('upstream', 'reads the outcomes', $$SELECT * FROM embark.outcomes_since(0)$$),
     ('operator', 'reads the jobs', $$SELECT * FROM embark.job_list$$),
+    ('operator', 'replays a signup', $$SELECT embark.replay(2, new_code => 'AQ-new')$$),
     ('operator', 'reads the outcomes', $$SELECT * FROM embark.outcomes_since(0)$$),
     ('reader', 'reads the jobs', $$SELECT * FROM embark.job_list$$),
     ('reader', 'reads the attempts and the audit', $$SELECT * FROM embark.attempts CROSS JOIN embark.audit$$),

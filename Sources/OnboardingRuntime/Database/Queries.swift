@@ -28,6 +28,11 @@ package enum Queries {
     static let findSignup = Statement<FoundSignup, Int64?, String?>(SQL.findSignup)
     static let listAttempts = Statement<ListedAttempt, Int64, Int32>(SQL.listAttempts)
 
+    // Operators
+    static let explainSignup = Statement<SignupCardFacts, Int64?, String?>(SQL.explainSignup)
+    static let replaySignup = Statement<Single<Int32>, Int64, String?, String?, String?, String>(SQL.replaySignup)
+    static let snapshot = Statement<Single<JSONText>>(SQL.snapshot)
+
     // Workers
     static let registerWorker = Statement<Single<Int64>, String, Int32, String>(SQL.registerWorker)
     static let beatWorker = Statement<NoRow, Int64, Bool, Int32>(SQL.beatWorker)
@@ -67,6 +72,7 @@ package enum Queries {
         StatementShape(readInstallation), StatementShape(writeInstallation),
         StatementShape(enqueueSignup), StatementShape(enqueueJSON), StatementShape(listSignups),
         StatementShape(findSignup), StatementShape(listAttempts),
+        StatementShape(explainSignup), StatementShape(replaySignup), StatementShape(snapshot),
         StatementShape(registerWorker), StatementShape(beatWorker), StatementShape(retireWorker),
         StatementShape(claim), StatementShape(settle), StatementShape(giveBack), StatementShape(nextDue),
         StatementShape(numberOutcomes),

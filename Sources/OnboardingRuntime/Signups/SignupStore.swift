@@ -59,9 +59,12 @@ public enum SignupStore {
     /// The signup with this id or, when none has it, with this external id; nil when there is none.
     public static func find(_ reference: String, on connection: Connection) async throws(PostgresError) -> FoundSignup?
     {
-        // "007" and "+7" are external ids: an id is written in one way only.
-        let id = Int64(reference).flatMap { String($0) == reference ? $0 : nil }
-        return try await connection.run(Queries.findSignup(id, reference)).first
+        try await connection.run(Queries.findSignup(id(in: reference), reference)).first
+    }
+
+    /// "007" and "+7" are external ids: an id is written in one way only.
+    static func id(in reference: String) -> Int64? {
+        Int64(reference).flatMap { String($0) == reference ? $0 : nil }
     }
 
     /// The latest attempts of a signup, newest first.

@@ -1,0 +1,102 @@
+/// What is known about one signup when an operator asks why it is where it is, and its replay.
+public import Onboarding
+public import Postgres
+
+extension SignupStore {
+    /// The card of the signup with this id or, when none has it, with this external id; nil when there is none.
+    public static func card(
+        of reference: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> SignupCardFacts? {
+        try await connection.run(Queries.explainSignup(id(in: reference), reference)).first
+    }
+
+    /// Replays a failed signup and returns its new generation.
+    ///
+    /// - Parameter step: nil for the one at which it failed.
+    public static func replay(
+        _ id: Int64,
+        from step: Step?,
+        code: Secret?,
+        pin: Secret?,
+        reason: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> Int32 {
+        let rows = try await connection.run(
+            Queries.replaySignup(id, step?.rawValue, code?.revealed, pin?.revealed, reason)
+        )
+        guard let generation = rows.first?.value else { throw .decoding("the replay returned no generation") }
+        return generation
+    }
+
+    /// How the database as a whole is doing, as one JSON object.
+    public static func snapshot(on connection: Connection) async throws(PostgresError) -> JSONText {
+        guard let json = try await connection.run(Queries.snapshot()).first?.value else {
+            throw .decoding("the snapshot returned no row")
+        }
+        return json
+    }
+}
+
+/// The facts of a card: a row of explain_signup.
+public struct SignupCardFacts: RowDecodable {
+    public let id: Int64
+    public let externalID: String?
+    public let flow: String
+    public let state: String
+    /// Where it is, or where it stopped; nil when it has ended well.
+    public let step: String?
+    public let waitingOn: String?
+    public let errorCode: String?
+    public let errorMessage: String?
+    public let wabaID: String?
+    public let phoneNumberID: String?
+    public let allocationConfigID: String?
+    public let warnings: [String]
+    public let generation: Int32
+    /// Since the signup last moved.
+    public let age: Duration
+    /// The names of the plan's steps, as the database keeps them.
+    public let plan: [String]
+    /// `ready`, `scheduled` or `running`; nil without a job.
+    public let jobState: String?
+    /// Negative when it is overdue.
+    public let dueIn: Duration?
+    public let lastErrorCode: String?
+    public let lastErrorMessage: String?
+    public let lastHTTPStatus: Int32?
+    public let lastFBTraceID: String?
+    /// Calls to register the signup's number in the last 72 hours, by any signup.
+    public let registerCalls: Int32
+
+    public static let columnTypes: [PostgresType] = [
+        .int8, .text, .text, .text, .text, .text, .text, .text,
+        .text, .text, .text, [String].postgresType, .int4, .interval,
+        [String].postgresType, .text, .interval, .text, .text, .int4, .text, .int4,
+    ]
+
+    public init(_ row: inout RowReader) throws(PostgresError) {
+        id = try row.next()
+        externalID = try row.next()
+        flow = try row.next()
+        state = try row.next()
+        step = try row.next()
+        waitingOn = try row.next()
+        errorCode = try row.next()
+        errorMessage = try row.next()
+        wabaID = try row.next()
+        phoneNumberID = try row.next()
+        allocationConfigID = try row.next()
+        warnings = try row.next()
+        generation = try row.next()
+        age = try row.next()
+        plan = try row.next()
+        jobState = try row.next()
+        dueIn = try row.next()
+        lastErrorCode = try row.next()
+        lastErrorMessage = try row.next()
+        lastHTTPStatus = try row.next()
+        lastFBTraceID = try row.next()
+        registerCalls = try row.next()
+    }
+}

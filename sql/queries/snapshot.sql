@@ -1,0 +1,57 @@
+-- What "embark top" shows, as one JSON object. No part of it reads more than a bounded number of rows of a table that grows,
+-- so it stays quick while things go wrong: a count at its bound, 10,000, means that many or more.
+WITH waiting AS MATERIALIZED (
+    SELECT j.step, j.due_at, j.lease_id FROM embark.jobs AS j LIMIT 10000
+), failed AS MATERIALIZED (
+    SELECT s.failed_step, s.error_code, s.waiting_on::text AS waiting_on, s.updated_at
+      FROM embark.signups AS s
+     WHERE s.state = 'failed'
+     ORDER BY s.updated_at DESC
+     LIMIT 10000
+), ended AS MATERIALIZED (
+    -- By the key, whose order is that of the times: the times have no index.
+    SELECT o.type::text AS type, o.at FROM embark.outcomes AS o ORDER BY o.id DESC LIMIT 10000
+)
+SELECT jsonb_build_object(
+    'at', clock_timestamp(),
+    'signups', jsonb_build_object(
+        'running', (SELECT count(*) FROM waiting),
+        'failed_customer', (SELECT count(*) FROM failed AS f WHERE f.waiting_on = 'customer'),
+        'failed_operator', (SELECT count(*) FROM failed AS f WHERE f.waiting_on = 'operator'),
+        'completed_24h', (SELECT count(*) FROM ended AS e
+                           WHERE e.type = 'signup.completed' AND e.at > clock_timestamp() - interval '24 hours'),
+        'cancelled_24h', (SELECT count(*) FROM ended AS e
+                           WHERE e.type = 'signup.cancelled' AND e.at > clock_timestamp() - interval '24 hours')),
+    'failed', coalesce((
+        SELECT jsonb_agg(to_jsonb(g) ORDER BY g.signups DESC, g.step, g.error_code)
+          FROM (SELECT f.failed_step AS step, f.error_code, f.waiting_on, count(*) AS signups,
+                       extract(epoch FROM clock_timestamp() - min(f.updated_at))::bigint AS first_seconds_ago,
+                       extract(epoch FROM clock_timestamp() - max(f.updated_at))::bigint AS last_seconds_ago
+                  FROM failed AS f
+                 GROUP BY f.failed_step, f.error_code, f.waiting_on
+                 ORDER BY count(*) DESC, f.failed_step, f.error_code
+                 LIMIT 20) AS g), '[]'),
+    'jobs', coalesce((
+        SELECT jsonb_agg(to_jsonb(g) ORDER BY g.step)
+          FROM (SELECT w.step,
+                       count(*) FILTER (WHERE w.due_at <= clock_timestamp()) AS ready,
+                       count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NULL) AS scheduled,
+                       count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NOT NULL) AS running,
+                       greatest(0, extract(epoch FROM clock_timestamp() - min(w.due_at)))::double precision
+                           AS oldest_due_seconds
+                  FROM waiting AS w
+                 GROUP BY w.step) AS g), '[]'),
+    'attempts_last_minute', coalesce((
+        SELECT jsonb_object_agg(g.verdict, g.attempts)
+          FROM (SELECT a.verdict, count(*) AS attempts
+                  FROM embark.attempts AS a
+                 WHERE a.finished_at > (SELECT clock_timestamp()) - interval '1 minute'
+                 GROUP BY a.verdict) AS g), '{}'),
+    'workers', coalesce((
+        SELECT jsonb_agg(to_jsonb(g) ORDER BY g.seen_seconds_ago, g.id)
+          FROM (SELECT k.id::text AS id, k.host, k.pid, k.version, k.in_flight, k.sleeping,
+                       extract(epoch FROM clock_timestamp() - k.seen_at)::double precision AS seen_seconds_ago
+                  FROM embark.workers AS k
+                 ORDER BY k.seen_at DESC
+                 LIMIT 100) AS g), '[]')
+) AS json
