@@ -7,7 +7,7 @@ struct HelpText: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { (["embark"] + command).joined(separator: " ") }
 
-    static let all = [main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow]
+    static let all = [main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, why, replay, top]
 
     init(_ command: String..., text: String) {
         self.command = command
@@ -45,6 +45,11 @@ extension HelpText {
                                       flags, print it.
               worker                  Work signups off.
               signup                  Enqueue signups and look at them.
+              why                     Say why a signup stopped, whose move it is, and what
+                                      to do next.
+              replay                  Let a failed signup go on, from where it failed or
+                                      earlier.
+              top                     Show states, failures, jobs, throughput and workers.
               key                     The sealing key ring.
               doctor                  Say what is wrong with the set-up, each with its
                                       remedy.
@@ -296,6 +301,104 @@ extension HelpText {
               <signup>                The signup's id or its external id.
 
             OPTIONS:
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let why = HelpText(
+        "why",
+        text: #"""
+            OVERVIEW: Say why a signup stopped, whose move it is, and what to do next.
+
+            One screen: what Meta said, what that means, what is done so far, whether a
+            replay is safe, and the next command, ready to paste.
+
+            EXAMPLES
+              embark why 4711
+              embark why acme-7731
+              embark why 4711 -o json | jq -r '.next[]'
+
+            USAGE: embark why <signup> [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <signup>                The signup's id or its external id.
+
+            OPTIONS:
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let replay = HelpText(
+        "replay",
+        text: #"""
+            OVERVIEW: Let a failed signup go on, from where it failed or earlier.
+
+            Keeps all history and starts a new generation. What cannot work is refused with
+            what to do instead (exit 2); embark why says it beforehand. An argument can be
+            seen by every user of the machine while the command runs: give the code and the
+            PIN as - to have them read from standard input, a line each, the code first.
+
+            EXAMPLES
+              embark replay 4711 --reason "Meta's outage is over"
+              embark replay 4711 --pin - --reason "customer told us the PIN"
+              embark replay acme-7731 --from exchange_code --code -
+
+            USAGE: embark replay <signup> [--from <step>] [--code <code>] [--pin <pin>] [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <signup>                The signup's id or its external id.
+
+            OPTIONS:
+              --from <step>           The step to begin with (default: the one that failed).
+              --code <code>           A new code of the customer's; - reads it from
+                                      standard input.
+              --pin <pin>             Another PIN; - reads it from standard input.
+              --reason <reason>       Why, for the audit.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let top = HelpText(
+        "top",
+        text: #"""
+            OVERVIEW: Show states, failures, jobs, throughput and workers.
+
+            On a terminal it is shown anew every 2 seconds until Ctrl-C; with --once, in a
+            pipe and as JSON it is shown once. Counts end at 10,000, to stay quick.
+
+            EXAMPLES
+              embark top
+              embark top --once
+              embark top --once -o json | jq '.jobs[] | select(.oldest_due_seconds > 60)'
+
+            USAGE: embark top [--once] [--database-url <url>] [--output <output>] [--no-color]
+
+            OPTIONS:
+              --once                  Show one snapshot and end.
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).
               -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;

@@ -77,8 +77,8 @@ struct SignupAddCommand: AsyncParsableCommand {
     private func enqueueOne() async throws {
         let output = global.output
         var input = SignupInput()
-        input.code = try code.map { try Self.valueOrLine($0, "--code") }
-        input.pin = try pin.map { try Self.valueOrLine($0, "--pin") }
+        input.code = try code.map { try StandardInput.valueOrLine($0, "--code") }
+        input.pin = try pin.map { try StandardInput.valueOrLine($0, "--pin") }
         input.wabaID = wabaID
         input.phoneNumberID = phoneNumberID
         input.businessID = businessID
@@ -100,13 +100,5 @@ struct SignupAddCommand: AsyncParsableCommand {
         case .json, .jsonl:
             output.line(try Output.object(["id": "\"\(id)\""]))
         }
-    }
-
-    private static func valueOrLine(_ value: String, _ flag: String) throws -> String {
-        if value != "-" { return value }
-        guard let line = readLine(strippingNewline: true), !line.isEmpty else {
-            throw CommandFailure(.usage, "\(flag) - was given, but standard input has no line for it")
-        }
-        return line
     }
 }
