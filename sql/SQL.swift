@@ -42,11 +42,13 @@ public enum SQL {
     public static let enqueueJSON = File("enqueue_json", PackageResources.enqueue_json_sql)
     public static let listSignups = File("list_signups", PackageResources.list_signups_sql)
     public static let findSignup = File("find_signup", PackageResources.find_signup_sql)
+    public static let readCredential = File("read_credential", PackageResources.read_credential_sql)
     public static let listAttempts = File("list_attempts", PackageResources.list_attempts_sql)
 
     // Operators
     public static let explainSignup = File("explain_signup", PackageResources.explain_signup_sql)
     public static let replaySignup = File("replay_signup", PackageResources.replay_signup_sql)
+    public static let resolveEffect = File("resolve_effect", PackageResources.resolve_effect_sql)
     public static let snapshot = File("snapshot", PackageResources.snapshot_sql)
 
     // Workers
@@ -79,8 +81,8 @@ public enum SQL {
     public static let queries = [
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
         readInstallation, writeInstallation,
-        enqueueSignup, enqueueJSON, listSignups, findSignup, listAttempts,
-        explainSignup, replaySignup, snapshot,
+        enqueueSignup, enqueueJSON, listSignups, findSignup, readCredential, listAttempts,
+        explainSignup, replaySignup, resolveEffect, snapshot,
         registerWorker, beatWorker, retireWorker, claim, settle, giveBack, nextDue, numberOutcomes,
         sealPIN, markSent, unmarkSent, reserveCreditShare, withdrawCreditShare, lockPhone, countRegisterCall,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,

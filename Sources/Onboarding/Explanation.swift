@@ -27,11 +27,10 @@ public struct Explanation: Sendable, Equatable {
     public init(errorCode: String?, waitingOn: Party, step: Step?) {
         let code = errorCode ?? ""
         // An unknown subcode is explained by its code.
+        let plainCode = code.split(separator: "/").first.map(String.init) ?? code
         let row =
-            Self.rows.first { $0.explains(code, waitingOn) }
-            ?? Self.rows.first { row in
-                code.split(separator: "/").first.map { row.explains(String($0), waitingOn) } ?? false
-            }
+            Self.rows.first { $0.explains(code, waitingOn, step) }
+            ?? Self.rows.first { $0.explains(plainCode, waitingOn, step) }
             ?? Self.otherwise(waitingOn)
         means = row.means
         move = row.move
@@ -45,12 +44,14 @@ public struct Explanation: Sendable, Equatable {
         let reason = #" --reason "…""#
         let last =
             switch replay {
-            case .asItIs: "embark replay {id}" + reason
-            case .withPIN: "embark replay {id} --pin NNNNNN" + reason
-            case .withCode: "embark replay {id} --from exchange_code --code -" + reason
-            case .afterResolving: "embark resolve {id}" + reason
+            case .asItIs: ["embark replay {id}" + reason]
+            case .withPIN: ["embark replay {id} --pin NNNNNN" + reason]
+            case .withCode: ["embark replay {id} --from exchange_code --code -" + reason]
+            // One or the other: whichever is true.
+            case .afterResolving:
+                ["embark resolve {id} --happened" + reason, "embark resolve {id} --did-not-happen" + reason]
             }
-        return (remedies + [last]).map { command in
+        return (remedies + last).map { command in
             command.split(separator: "{id}", omittingEmptySubsequences: false).joined(separator: "\(id)")
         }
     }
@@ -74,10 +75,11 @@ public struct Explanation: Sendable, Equatable {
 }
 
 extension Explanation {
-    /// One row of the table: the codes that it explains, for one party or for both.
+    /// One row of the table: the codes that it explains, for one party or for both, at one step or at all.
     struct Row: Sendable {
         let codes: [String]
         let waitingOn: Party?
+        let step: Step?
         let means: String
         let move: String
         let replay: Replay
@@ -86,6 +88,7 @@ extension Explanation {
         init(
             _ codes: [String],
             waitingOn: Party? = nil,
+            step: Step? = nil,
             _ means: String,
             _ move: String,
             _ replay: Replay = .asItIs,
@@ -93,14 +96,16 @@ extension Explanation {
         ) {
             self.codes = codes
             self.waitingOn = waitingOn
+            self.step = step
             self.means = means
             self.move = move
             self.replay = replay
             self.remedies = remedies
         }
 
-        func explains(_ code: String, _ party: Party) -> Bool {
-            codes.contains(code) && (waitingOn ?? party) == party
+        /// A code can mean one thing at one step and another elsewhere.
+        func explains(_ code: String, _ party: Party, _ step: Step?) -> Bool {
+            codes.contains(code) && (waitingOn ?? party) == party && (self.step == nil || self.step == step)
         }
     }
 
@@ -121,17 +126,31 @@ extension Explanation {
         Row(["100/36007"], "Meta says that the code has expired or is malformed.", again, .withCode),
         Row(["100/36009"], "Meta says that the code was used already.", again, .withCode),
         Row(
-            ["100/36008", "191"],
+            ["191"],
+            "The redirect URI is not on a domain that the app allows.",
+            "you (add the domain in the app's settings), then the customer (a new code)",
+            .withCode
+        ),
+        Row(
+            ["1"],
+            waitingOn: .operator,
+            step: .exchangeCode,
+            "Meta refused the app secret: every exchange fails until it is the right one.",
+            "you (set EMBARK_APP_SECRET, restart the workers), then the customer (a new code)",
+            .withCode
+        ),
+        Row(
+            ["100/36008"],
             "The redirect URI is not the one that the code was issued with; codes of the popup have none.",
             "you (mend what upstream sends as redirect_uri), then the customer (a new code)",
             .withCode
         ),
         Row(
             ["101"],
-            "Meta does not know the app, or its secret is another one.",
-            "you (check --app-id and EMBARK_APP_SECRET), then the customer (a new code)",
+            "Meta does not know the app.",
+            "you (mend --app-id), then the customer (a new code)",
             .withCode,
-            remedies: ["embark configure"]
+            remedies: ["embark configure --app-id ID"]
         ),
     ]
 
@@ -266,6 +285,11 @@ extension Explanation {
             "nobody's until the oldest of them is 72 h old; then you (replay)"
         ),
         Row(
+            ["register_elsewhere"],
+            "Another signup registers the same number and is not through.",
+            "you (see to that signup first)"
+        ),
+        Row(
             ["133015"],
             "The number was deleted a moment ago and cannot be registered yet.",
             "you (replay in 5 minutes)"
@@ -276,9 +300,14 @@ extension Explanation {
             "the customer (accept them in WhatsApp Manager), then you (replay)"
         ),
         Row(
-            ["131031", "131037"],
-            "Meta has locked the account or withholds approval of its display name.",
+            ["131031"],
+            "Meta has locked the account.",
             "the customer (settle it with Meta in WhatsApp Manager), then you (replay)"
+        ),
+        Row(
+            ["131037"],
+            "Meta has not approved the number's display name yet.",
+            "the customer (have it approved in WhatsApp Manager), then you (replay)"
         ),
         Row(
             ["2388001", "2388012", "2388091", "2388093", "2388103"],
@@ -297,9 +326,10 @@ extension Explanation {
 
     private static let synchronisation = [
         Row(
-            ["2593107", "2593108"],
-            "The synchronisation was asked for already, or its 24 hours are over.",
-            "nobody's: Meta does not do it again without a new onboarding"
+            ["2593108"],
+            "The 24 hours in which a number's contacts and history can be asked for are over.",
+            again,
+            .withCode
         )
     ]
 

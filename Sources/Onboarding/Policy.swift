@@ -13,6 +13,7 @@ public struct Policy: Sendable, Equatable {
     public let horizonSeconds: Double
 
     public static let leaseMarginSeconds = 5.0
+    public var leaseSeconds: Double { deadlineSeconds + Self.leaseMarginSeconds }
     /// A code's life (Meta, "Embedded Signup: Implementation").
     public static let codeSeconds = 30.0
 }

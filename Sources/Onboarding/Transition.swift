@@ -16,6 +16,8 @@ public struct Transition: Sendable, Equatable {
     public let problem: Problem?
     public let facts: Facts
     public let next: Next
+    /// Whether this execution counts against the step's limit.
+    public let counts: Bool
     /// Added to the signup's warnings.
     public let warning: String?
 
@@ -41,6 +43,8 @@ public struct Transition: Sendable, Equatable {
             self.init(.done, nil, facts, Self.behind(job.step, plan))
         case .retry(let problem, let atMost, let afterSeconds):
             self = Self.retry(job, plan, problem, atMost: atMost, afterSeconds: afterSeconds, jitter: jitter)
+        case .wait(let problem, let seconds):
+            self = Self.wait(job, plan, problem, seconds: seconds, jitter: jitter)
         case .fail(let problem, let party):
             self = Self.ended(.fail, job, plan, problem, party)
         case .uncertain(let problem):
@@ -48,8 +52,16 @@ public struct Transition: Sendable, Equatable {
         }
     }
 
-    private init(_ recorded: Recorded, _ problem: Problem?, _ facts: Facts, _ next: Next, warning: String? = nil) {
+    private init(
+        _ recorded: Recorded,
+        _ problem: Problem?,
+        _ facts: Facts,
+        _ next: Next,
+        counts: Bool = true,
+        warning: String? = nil
+    ) {
         self.recorded = recorded
+        self.counts = counts
         self.problem = problem
         self.facts = facts
         self.next = next
@@ -83,6 +95,14 @@ public struct Transition: Sendable, Equatable {
             return exhausted(job, plan, problem)
         }
         return Transition(.retry, problem, Facts(), .again(seconds: delay))
+    }
+
+    private static func wait(_ job: Job, _ plan: Plan, _ problem: Problem, seconds: Int, jitter: Double) -> Transition {
+        // Half as long again at most, so that those who wait for the same thing do not come back together.
+        let delay = Double(seconds) * (1 + min(max(jitter, 0), 1) / 2)
+        let isInTime = job.secondsUntilGiveUp.map { delay < $0 } ?? true
+        guard isInTime else { return exhausted(job, plan, problem) }
+        return Transition(.retry, problem, Facts(), .again(seconds: delay), counts: false)
     }
 
     /// Patience is at an end: a code that could not be sent in time is the customer's move, all else the operator's.

@@ -5,6 +5,9 @@ public enum Verdict: Sendable, Equatable {
     /// The same step again later: the fault passes by itself. `atMost`: executions that may end this way before an operator
     /// is asked; nil for as many as the step's policy allows. `afterSeconds`: not before; nil for the step's backoff.
     case retry(Problem, atMost: Int? = nil, afterSeconds: Int? = nil)
+    /// The same step again after so many seconds and some jitter, because something else has to end first. Nothing was
+    /// tried, so no execution is charged.
+    case wait(Problem, seconds: Int)
     /// The step cannot go on before somebody has done something.
     case fail(Problem, waitingOn: Party)
     /// The call may have had its effect, and nothing can tell.

@@ -24,7 +24,8 @@ struct Embark: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             MigrateCommand.self, ConfigureCommand.self, WorkerCommand.self, SignupCommand.self, WhyCommand.self,
-            ReplayCommand.self, TopCommand.self, KeyCommand.self, DoctorCommand.self, GraphSimulatorCommand.self,
+            ReplayCommand.self, ResolveCommand.self, TopCommand.self, KeyCommand.self, DoctorCommand.self,
+            GraphSimulatorCommand.self,
         ]
     )
 

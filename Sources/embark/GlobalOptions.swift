@@ -22,13 +22,17 @@ struct GlobalOptions: ParsableArguments {
 
     var output: Output { Output(format: format, noColor: noColor) }
 
-    /// Opens a connection; the caller closes it.
-    func connect() async throws -> Connection {
-        let sources = try SettingSources(
+    /// Where settings come from: these flags, then the environment.
+    func sources() throws -> SettingSources {
+        try SettingSources(
             flags: databaseURL.map { ["EMBARK_DATABASE_URL": $0] } ?? [:],
             environment: ProcessInfo.processInfo.environment
         )
-        let settings = try DatabaseSettings(sources: sources)
+    }
+
+    /// Opens a connection; the caller closes it.
+    func connect() async throws -> Connection {
+        let settings = try DatabaseSettings(sources: sources())
         return try await Connection.open(settings.connectionOptions(applicationName: "embark"))
     }
 

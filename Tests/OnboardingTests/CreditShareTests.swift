@@ -116,13 +116,13 @@ struct CreditShareTests {
         Case(
             name: "another signup is at it",
             events: [unfunded],
-            expected: "retry credit_share_elsewhere in 60 s",
+            expected: "wait credit_share_elsewhere for 60 s",
             change: { $0.creditShare = .init(signupID: 8, posts: 1, secondsSincePost: 600) }
         ),
         Case(
             name: "another signup was faster",
             events: [unfunded, .refused(.creditShareElsewhere(signupID: 8))],
-            expected: "retry credit_share_elsewhere in 60 s"
+            expected: "wait credit_share_elsewhere for 60 s"
         ),
         Case(
             name: "what was provably unsent may go again",

@@ -61,7 +61,9 @@ import Testing
             step: .shareCreditLine,
             means: "The last call may have had its effect, and nothing that can be read tells.",
             replay: .afterResolving,
-            commands: [#"embark resolve 4711 --reason "…""#]
+            commands: [
+                #"embark resolve 4711 --happened --reason "…""#, #"embark resolve 4711 --did-not-happen --reason "…""#,
+            ]
         ),
         Case(
             code: "credit_line_missing",
@@ -76,6 +78,22 @@ import Testing
             party: .customer,
             step: .registerPhone,
             means: "The step cannot go on before the customer has done something.",
+            replay: .asItIs,
+            commands: [#"embark replay 4711 --reason "…""#]
+        ),
+        Case(
+            code: "1",
+            party: .operator,
+            step: .exchangeCode,
+            means: "Meta refused the app secret: every exchange fails until it is the right one.",
+            replay: .withCode,
+            commands: [#"embark replay 4711 --from exchange_code --code - --reason "…""#]
+        ),
+        Case(
+            code: "1",
+            party: .operator,
+            step: .subscribeApp,
+            means: "Meta was down or did not know what was wrong, for longer than we retry.",
             replay: .asItIs,
             commands: [#"embark replay 4711 --reason "…""#]
         ),
@@ -100,7 +118,8 @@ import Testing
     @Test("stands in the table once for each code and party")
     func unambiguous() {
         for party in Party.allCases {
-            let codes = Explanation.rows.filter { ($0.waitingOn ?? party) == party }.flatMap(\.codes)
+            let codes = Explanation.rows.filter { ($0.waitingOn ?? party) == party }
+                .flatMap { row in row.codes.map { $0 + (row.step.map { " at \($0.rawValue)" } ?? "") } }
             #expect(Set(codes).count == codes.count, "\(codes.sorted())")
         }
     }
@@ -123,7 +142,7 @@ import Testing
             "currency_missing", "credit_line_missing", "waba_not_granted", "several_wabas", "several_phones",
             "no_phone",
             "phone_not_granted", "other_app", "other_waba", "funded_elsewhere", "credit_share_elsewhere",
-            "register_quota",
+            "register_quota", "register_elsewhere",
             "effect_uncertain", "not_sent", "no_answer", "deadline", "malformed_answer", "unreadable_answer",
             "sealing_failed", "too_many_calls", "unreadable_row",
         ]

@@ -101,6 +101,7 @@ extension StepMove {
         case .finish(.done): "done"
         case .finish(.retry(let problem, let atMost, let after)):
             "retry \(problem.code)" + (atMost.map { " ≤\($0)" } ?? "") + (after.map { " in \($0) s" } ?? "")
+        case .finish(.wait(let problem, let seconds)): "wait \(problem.code) for \(seconds) s"
         case .finish(.fail(let problem, let party)): "fail \(problem.code), \(party.rawValue)"
         case .finish(.uncertain(let problem)): "uncertain \(problem.code)"
         }

@@ -22,6 +22,28 @@ struct TransitionTests {
         }
     }
 
+    @Test("waits for something else without a charge, half as long again at most")
+    func wait() {
+        for (jitter, seconds) in [(0.0, 60.0), (1, 90)] {
+            let transition = Transition(
+                job(.shareCreditLine, attempt: 6, left: 91),
+                plan: plan,
+                verdict: .wait(Self.problem, seconds: 60),
+                jitter: jitter
+            )
+            #expect(transition.next == .again(seconds: seconds))
+            #expect(transition.recorded == .retry)
+            #expect(!transition.counts)
+        }
+        let late = Transition(
+            job(.shareCreditLine, left: 60),
+            plan: plan,
+            verdict: .wait(Self.problem, seconds: 60),
+            jitter: 0
+        )
+        #expect(late.next == .failed(Self.problem, waitingOn: .operator))
+    }
+
     @Test(
         "waits with full jitter, doubled each time up to the cap",
         arguments: [

@@ -228,6 +228,11 @@ struct VerdictTests {
             ),
             Case(
                 step: .registerPhone,
+                events: [pending, .refused(.registerElsewhere(signupID: 8))],
+                expected: "wait register_elsewhere for 2 s"
+            ),
+            Case(
+                step: .registerPhone,
                 events: [pending],
                 expected: "fail pin_missing, operator",
                 change: { $0.credentials.pin = nil }

@@ -1,6 +1,7 @@
 /// Worker processes against a simulated Graph API: what the onboarding tests share.
 import Foundation
 import GraphSimulator
+import NIOCore
 import Onboarding
 import OnboardingRuntime
 import Postgres
@@ -15,10 +16,11 @@ struct SimulatedPlatform: Sendable {
 
     static func with<Result: Sendable>(
         faults: String = "{}",
+        latency: TimeAmount = .zero,
         _ body: (SimulatedPlatform) async throws -> Result
     ) async throws -> Result {
         let simulator = Simulator(faults: try FaultPlan(json: faults), seed: 1)
-        let server = try await SimulatorServer.start(simulator)
+        let server = try await SimulatorServer.start(simulator, latency: latency)
         let outcome: Swift.Result<Result, any Error>
         do {
             outcome = .success(

@@ -1,7 +1,9 @@
 /// Customers are onboarded, end to end: SQL in, worker processes, a Graph API over HTTP, outcomes out.
 import Foundation
 import GraphSimulator
+import NIOCore
 import Onboarding
+import OnboardingRuntime
 import Postgres
 import Support
 import Testing
@@ -128,6 +130,29 @@ struct OnboardingTests {
             #expect(ends == ["completed", "completed"])
             #expect(try platform.effects("share_credit_line", by: "waba_id") == [Customer.wabaID(1): 1])
             #expect(try platform.effects("register_phone", by: "phone_number_id") == [Customer.phoneID(1): 1])
+        }
+    }
+
+    @Test func `Two signups of one number register it once, however close together they are`() async throws {
+        try await withConnection { connection in
+            let installation = Installation(partnerMode: .techProvider, appID: "1234567890")
+            try await InstallationStore.write(installation, on: connection)
+        }
+        // Both have read that the number is not connected before the first call to register has ended.
+        try await SimulatedPlatform.with(latency: .milliseconds(200)) { platform in
+            try await Customer.enqueue(1...1, end: "a")
+            try await Customer.enqueue(1...1, end: "b")
+            async let first = WorkerProcess.run(platform)
+            async let second = WorkerProcess.run(platform)
+            #expect(try await [first.code, second.code] == [0, 0])
+            #expect(try await texts("SELECT state::text FROM embark.signups") == ["completed", "completed"])
+            #expect(try platform.ledger("request").count { $0["endpoint"] == "register_phone" } == 1)
+            #expect(try await count("embark.register_calls") == 1)
+            // The one that had to wait was charged nothing for it.
+            let waits = try await texts(
+                "SELECT attempt::text FROM embark.attempts WHERE error_code = 'register_elsewhere'"
+            )
+            #expect(!waits.isEmpty && waits.allSatisfy { $0 == "1" })
         }
     }
 

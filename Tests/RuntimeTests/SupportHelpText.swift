@@ -7,7 +7,10 @@ struct HelpText: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { (["embark"] + command).joined(separator: " ") }
 
-    static let all = [main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, why, replay, top]
+    static let all = [
+        main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, replay, resolve,
+        top,
+    ]
 
     init(_ command: String..., text: String) {
         self.command = command
@@ -49,6 +52,7 @@ extension HelpText {
                                       to do next.
               replay                  Let a failed signup go on, from where it failed or
                                       earlier.
+              resolve                 Say whether an uncertain call had its effect.
               top                     Show states, failures, jobs, throughput and workers.
               key                     The sealing key ring.
               doctor                  Say what is wrong with the set-up, each with its
@@ -181,6 +185,7 @@ extension HelpText {
                                       lines.
               list                    List signups, newest first.
               show                    Show one signup, its plan and its latest attempts.
+              token                   Open a signup's sealed business token and print it.
 
               See 'embark help signup <subcommand>' for detailed help.
             """#
@@ -369,6 +374,75 @@ extension HelpText {
               --code <code>           A new code of the customer's; - reads it from
                                       standard input.
               --pin <pin>             Another PIN; - reads it from standard input.
+              --reason <reason>       Why, for the audit.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let signupToken = HelpText(
+        "signup",
+        "token",
+        text: #"""
+            OVERVIEW: Open a signup's sealed business token and print it.
+
+            Prints the token and a line end, and nothing but it: give it to a program, not
+            to a screen. Needs the role embark_token_reader, and the key ring that sealed
+            it in EMBARK_SEALING_KEYS or the file that EMBARK_SEALING_KEYS_FILE names.
+            Other programs do the same with embark.credential(signup_id) and any JOSE
+            library.
+
+            EXAMPLES
+              embark signup token 4711 | your-program
+              EMBARK_SEALING_KEYS_FILE=keys.json embark signup token 4711
+
+            USAGE: embark signup token <signup> [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <signup>                The signup's id.
+
+            OPTIONS:
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let resolve = HelpText(
+        "resolve",
+        text: #"""
+            OVERVIEW: Say whether an uncertain call had its effect.
+
+            For a signup that failed with effect_uncertain, once you have looked in Meta's
+            Business Manager. If the effect happened, the step is done and the signup goes
+            on behind it; if not, the step runs again. For a completed signup with the
+            warning test_message_uncertain only the warning is set right.
+
+            EXAMPLES
+              embark resolve 4711 --happened --reason "the line is on the account"
+              embark resolve acme-7731 --did-not-happen --reason "no line there"
+
+            USAGE: embark resolve <signup> --happened --did-not-happen [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <signup>                The signup's id or its external id.
+
+            OPTIONS:
+              --happened              The effect is there.
+              --did-not-happen        It is not there.
               --reason <reason>       Why, for the audit.
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).

@@ -1,5 +1,9 @@
 -- What operators change: each by a function that locks the signup, says no in words, and leaves a row in the audit.
 
+-- Set by a replay until the first call to register: that one is an operator's, not one of Embark's own four in 72 hours.
+ALTER TABLE embark.jobs
+    ADD COLUMN by_operator boolean NOT NULL DEFAULT false;
+
 -- As in m0002, with a hint for those who name a signup by its id.
 CREATE OR REPLACE FUNCTION embark.raise_refusal(refusal text, detail text) RETURNS void LANGUAGE plpgsql AS
 $$
@@ -105,11 +109,12 @@ BEGIN
                sealed_pin = CASE WHEN new_pin IS NULL THEN x.sealed_pin END
          WHERE x.signup_id = signup.id;
     END IF;
-    INSERT INTO embark.jobs (signup_id, step, lane, due_at, give_up_at)
+    INSERT INTO embark.jobs (signup_id, step, lane, due_at, give_up_at, by_operator)
     VALUES (signup.id, first_step,
             CASE first_step WHEN 'exchange_code' THEN 0 ELSE 5 END,
             clock_timestamp(),
-            CASE first_step WHEN 'exchange_code' THEN now() + interval '30 s' END);
+            CASE first_step WHEN 'exchange_code' THEN now() + interval '30 s' END,
+            true);
     INSERT INTO embark.audit (actor, action, signup_id, reason, detail)
     VALUES (coalesce(actor, session_user), 'replay', signup.id, coalesce(reason, ''),
             jsonb_build_object('from_step', first_step, 'failed_step', signup.failed_step,
@@ -123,5 +128,82 @@ COMMENT ON FUNCTION embark.replay IS
     'Lets a failed signup go on from the step at which it failed, or from an earlier one, in the caller''s transaction; '
     'returns its new generation. Errors: 22023 bad input, P0002 no such signup, 55000 not failed, or it cannot work.';
 
+-- An operator has found out whether the call of which nothing could tell had its effect. It had: the step is done, and the
+-- signup goes on behind it. It had not: the step runs again. For a test message only the warning is set right.
+CREATE FUNCTION embark.resolve(
+    signup_id       bigint,
+    effect_happened boolean,
+    actor           text DEFAULT session_user,
+    reason          text DEFAULT ''
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, embark, pg_temp AS
+$$
+DECLARE
+    signup     record;
+    next_step  text;
+    result     text;
+    refusal    text;
+BEGIN
+    refusal := CASE
+        WHEN signup_id IS NULL THEN '22023 signup_id is required'
+        WHEN effect_happened IS NULL THEN '22023 effect_happened is required: true or false'
+        ELSE embark.audit_refusal(actor, reason) END;
+    IF refusal IS NULL THEN
+        SELECT s.id, s.state::text AS state, s.plan, s.failed_step, s.error_code, s.generation, s.warnings, s.waba_id
+          INTO signup
+          FROM embark.signups AS s
+         WHERE s.id = resolve.signup_id
+           FOR UPDATE;
+        refusal := CASE
+            WHEN signup.id IS NULL THEN
+                'P0002 signup_id is not that of any signup'
+            WHEN signup.state = 'completed' AND 'test_message_uncertain' = ANY (signup.warnings) THEN NULL
+            WHEN signup.state <> 'failed' OR signup.error_code <> 'effect_uncertain' THEN
+                '55000 signup_id is that of a signup of which nothing is uncertain'
+        END;
+    END IF;
+    IF refusal IS NOT NULL THEN
+        PERFORM embark.raise_refusal(refusal, 'Nothing was changed.');
+    END IF;
+
+    IF signup.state = 'completed' THEN
+        UPDATE embark.signups AS s
+           SET warnings = CASE WHEN effect_happened THEN array_remove(s.warnings, 'test_message_uncertain')
+                               ELSE array_replace(s.warnings, 'test_message_uncertain', 'test_message_failed') END,
+               updated_at = clock_timestamp()
+         WHERE s.id = signup.id;
+        result := 'completed';
+    ELSE
+        next_step := CASE WHEN effect_happened THEN signup.plan[array_position(signup.plan, signup.failed_step) + 1]
+                          ELSE signup.failed_step END;
+        result := coalesce(next_step, 'completed');
+        IF NOT effect_happened AND signup.failed_step = 'share_credit_line' THEN
+            -- Known not to have happened: the posts so far do not count any more.
+            UPDATE embark.credit_shares AS h SET posts = 0 WHERE h.waba_id = signup.waba_id AND h.signup_id = signup.id;
+        END IF;
+        UPDATE embark.signups AS s
+           SET state = CASE WHEN next_step IS NULL THEN 'completed' ELSE 'running' END::embark.signup_state,
+               generation = s.generation + 1,
+               failed_step = NULL, waiting_on = NULL, error_code = NULL, error_message = NULL,
+               updated_at = clock_timestamp()
+         WHERE s.id = signup.id;
+        IF next_step IS NULL THEN
+            INSERT INTO embark.outcomes (signup_id, generation, type)
+            VALUES (signup.id, signup.generation + 1, 'signup.completed');
+        ELSE
+            INSERT INTO embark.jobs (signup_id, step, lane, due_at, by_operator)
+            VALUES (signup.id, next_step, 5, clock_timestamp(), true);
+            PERFORM embark.wake_workers();
+        END IF;
+    END IF;
+    INSERT INTO embark.audit (actor, action, signup_id, reason, detail)
+    VALUES (coalesce(actor, session_user), 'resolve', signup.id, coalesce(reason, ''),
+            jsonb_build_object('effect_happened', effect_happened, 'failed_step', signup.failed_step, 'goes_on_at', result));
+    RETURN result;
+END
+$$;
+COMMENT ON FUNCTION embark.resolve IS
+    'Says whether the effect happened of which nothing could tell, in the caller''s transaction; the signup goes on behind '
+    'the step, or runs it again. Returns the step, or completed. Errors: 22023, P0002, 55000 nothing is uncertain.';
+
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA embark FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION embark.replay TO embark_operator;
+GRANT EXECUTE ON FUNCTION embark.replay, embark.resolve TO embark_operator;

@@ -1,19 +1,42 @@
 -- Counts a call to register before it leaves, behind lock_phone: however many signups of a number there are, they share one
--- quota. Returns the calls of the last 72 hours without this one, and whether this one was counted. No row: the lease is
--- lost.
---   $1 bigint signup id   $2 bigint lease id   $3 text number id   $4 integer how many there may be
-WITH lease AS (
-    UPDATE embark.jobs AS j
-       SET sent = true
+-- quota, and one registers at a time. Returns the calls of the last 72 hours without this one, whether this one was
+-- counted, and the signup that has to end first. No row: the lease is lost.
+--   $1 bigint signup id   $2 bigint lease id   $3 text number id   $4 integer automatic calls there may be
+--   $5 integer calls there may be with those of operators' replays   $6 double precision seconds of a lease
+WITH job AS (
+    SELECT j.signup_id, j.by_operator, j.due_at - $6 * interval '1 second' AS claimed_at
+      FROM embark.jobs AS j
      WHERE j.signup_id = $1 AND j.lease_id = $2 AND j.due_at > clock_timestamp()
-    RETURNING j.signup_id
+       FOR UPDATE
 ), used AS (
-    SELECT (SELECT count(*) FROM embark.register_calls AS r
-             WHERE r.phone_number_id = $3 AND r.called_at > clock_timestamp() - interval '72 hours')::integer AS calls
-      FROM lease
+    SELECT count(*)::integer AS calls, (count(*) FILTER (WHERE r.automatic))::integer AS automatic_calls
+      FROM embark.register_calls AS r
+     WHERE r.phone_number_id = $3 AND r.called_at > clock_timestamp() - interval '72 hours'
+), elsewhere AS (
+    -- A call that may be on its way, or that ended after this job was claimed: the status that this job has read may be
+    -- from before it, and a number that is connected must not be registered again.
+    SELECT r.signup_id
+      FROM embark.register_calls AS r, job
+     WHERE r.phone_number_id = $3 AND r.signup_id <> job.signup_id
+       AND r.called_at > clock_timestamp() - interval '1 hour'
+       AND (EXISTS (SELECT FROM embark.jobs AS o
+                     WHERE o.signup_id = r.signup_id AND o.step = 'register_phone' AND o.sent
+                       AND o.lease_id IS NOT NULL AND o.due_at > clock_timestamp())
+            OR EXISTS (SELECT FROM embark.attempts AS a
+                        WHERE a.signup_id = r.signup_id AND a.step = 'register_phone' AND a.finished_at > job.claimed_at))
+     ORDER BY r.called_at DESC
+     LIMIT 1
 ), counted AS (
-    INSERT INTO embark.register_calls (phone_number_id, signup_id)
-    SELECT $3, lease.signup_id FROM used, lease WHERE used.calls < $4::integer
+    INSERT INTO embark.register_calls (phone_number_id, signup_id, automatic)
+    SELECT $3, job.signup_id, NOT job.by_operator
+      FROM job, used
+     WHERE used.calls < $5::integer AND (job.by_operator OR used.automatic_calls < $4::integer)
+       AND NOT EXISTS (SELECT FROM elsewhere)
     RETURNING signup_id
+), marked AS (
+    -- An operator's replay is one call; what is tried again after it is Embark's own doing.
+    UPDATE embark.jobs AS j SET sent = true, by_operator = false FROM counted WHERE j.signup_id = counted.signup_id
+    RETURNING j.signup_id
 )
-SELECT used.calls, EXISTS (SELECT FROM counted) AS is_counted FROM used
+SELECT used.calls, EXISTS (SELECT FROM marked) AS is_counted, (SELECT e.signup_id FROM elsewhere AS e) AS elsewhere
+  FROM job, used

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(161);
+SELECT plan(162);
 
 -- Something to work on: signup 1 runs, signup 2 waits on the customer.
 SELECT embark.enqueue_signup(code => 'c', currency => 'USD', external_id => 'here');
@@ -150,6 +150,7 @@ INSERT INTO test.functions VALUES
     ('renew_signup',           'upstream migrator'),
     ('outcomes_since',         'upstream operator reader migrator'),
     ('replay',                 'operator migrator'),
+    ('resolve',                'operator migrator'),
     ('audit_refusal',          'migrator'),
     ('credential',             'token_reader migrator'),
     ('number_outcomes',        'worker migrator'),
@@ -204,7 +205,7 @@ SELECT is_empty(
 SELECT is(
     (SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc WHERE pronamespace = 'embark'::regnamespace AND prosecdef),
     ARRAY['credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'number_outcomes',
-          'outcomes_since', 'renew_signup', 'replay'],
+          'outcomes_since', 'renew_signup', 'replay', 'resolve'],
     'these functions run with the rights of their owner, and no others');
 SELECT is_empty(
     $$SELECT oid::regprocedure, proconfig FROM pg_proc

@@ -1,5 +1,8 @@
 /// `register_phone`: registers the number for Cloud API. Ten calls a number in 72 hours, so the status is read first.
 enum RegisterPhone {
+    /// Between two looks at a number that another signup registers.
+    static let elsewhereSeconds = 2
+
     static func next(_ context: StepContext, _ events: [StepEvent]) -> StepMove {
         guard let phoneNumberID = context.signup.phoneNumberID else {
             return .finish(.missing("phone", hint: "the signup has no number to register"))
@@ -78,6 +81,14 @@ enum RegisterPhone {
                     message: "the number has had \(used) register calls in 72 hours, and Meta blocks it after 10"
                 ),
                 waitingOn: .operator
+            )
+        case .refused(.registerElsewhere(let signupID)):
+            return .wait(
+                Problem(
+                    code: "register_elsewhere",
+                    message: "signup \(signupID) registers the same number; its status is read again after that"
+                ),
+                seconds: elsewhereSeconds
             )
         case .refused(.creditShareElsewhere):
             return .uncertain(.interrupted)

@@ -104,7 +104,7 @@ enum ShareCreditLine {
         }
         if let share = context.creditShare {
             guard share.signupID == context.signup.id else {
-                return .finish(.retry(elsewhere(share.signupID), afterSeconds: readBackSeconds))
+                return .finish(.wait(elsewhere(share.signupID), seconds: readBackSeconds))
             }
             if share.posts > 0, share.secondsSincePost < Double(readBackSeconds) {
                 return .finish(.retry(.interrupted, afterSeconds: readBackSeconds))
@@ -157,7 +157,7 @@ enum ShareCreditLine {
         mutating func learn(_ event: StepEvent, wabaID: String) -> Verdict? {
             guard case .answer(let endpoint, let answer) = event else {
                 if case .refused(.creditShareElsewhere(let signupID)) = event {
-                    return .retry(elsewhere(signupID), afterSeconds: readBackSeconds)
+                    return .wait(elsewhere(signupID), seconds: readBackSeconds)
                 }
                 return .uncertain(.interrupted)
             }

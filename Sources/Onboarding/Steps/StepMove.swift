@@ -16,6 +16,9 @@ public enum StepEvent: Sendable, Equatable {
     public enum Refusal: Sendable, Equatable {
         /// The number has had this many register calls in 72 hours, and may have no more.
         case registerQuota(used: Int)
+        /// Another signup registers the number at this moment, or did so after this job was claimed: what was read of the
+        /// number's status may be from before that.
+        case registerElsewhere(signupID: Int64)
         /// Another signup shares a credit line with this account at this moment, or has done so.
         case creditShareElsewhere(signupID: Int64)
     }

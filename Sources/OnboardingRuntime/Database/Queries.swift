@@ -26,11 +26,13 @@ package enum Queries {
     static let enqueueJSON = Statement<EnqueuedLine, JSONText>(SQL.enqueueJSON)
     static let listSignups = Statement<ListedSignup, String?, String?, Int64?, Int32>(SQL.listSignups)
     static let findSignup = Statement<FoundSignup, Int64?, String?>(SQL.findSignup)
+    static let readCredential = Statement<Single<String?>, Int64>(SQL.readCredential)
     static let listAttempts = Statement<ListedAttempt, Int64, Int32>(SQL.listAttempts)
 
     // Operators
     static let explainSignup = Statement<SignupCardFacts, Int64?, String?>(SQL.explainSignup)
     static let replaySignup = Statement<Single<Int32>, Int64, String?, String?, String?, String>(SQL.replaySignup)
+    static let resolveEffect = Statement<Single<String>, Int64, Bool, String>(SQL.resolveEffect)
     static let snapshot = Statement<Single<JSONText>>(SQL.snapshot)
 
     // Workers
@@ -55,7 +57,9 @@ package enum Queries {
     static let reserveCreditShare = Statement<Single<Int64>, Int64, Int64, String>(SQL.reserveCreditShare)
     static let withdrawCreditShare = Statement<NoRow, Int64, String>(SQL.withdrawCreditShare)
     static let lockPhone = Statement<NoRow, String>(SQL.lockPhone)
-    static let countRegisterCall = Statement<CountedCall, Int64, Int64, String, Int32>(SQL.countRegisterCall)
+    static let countRegisterCall = Statement<CountedCall, Int64, Int64, String, Int32, Int32, Double>(
+        SQL.countRegisterCall
+    )
 
     // embark doctor
     static let inspectServer = Statement<ServerFacts>(SQL.inspectServer)
@@ -71,8 +75,9 @@ package enum Queries {
         StatementShape(recordMigration),
         StatementShape(readInstallation), StatementShape(writeInstallation),
         StatementShape(enqueueSignup), StatementShape(enqueueJSON), StatementShape(listSignups),
-        StatementShape(findSignup), StatementShape(listAttempts),
-        StatementShape(explainSignup), StatementShape(replaySignup), StatementShape(snapshot),
+        StatementShape(findSignup), StatementShape(readCredential), StatementShape(listAttempts),
+        StatementShape(explainSignup), StatementShape(replaySignup), StatementShape(resolveEffect),
+        StatementShape(snapshot),
         StatementShape(registerWorker), StatementShape(beatWorker), StatementShape(retireWorker),
         StatementShape(claim), StatementShape(settle), StatementShape(giveBack), StatementShape(nextDue),
         StatementShape(numberOutcomes),

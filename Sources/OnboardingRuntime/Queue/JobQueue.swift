@@ -10,7 +10,7 @@ struct JobQueue: Sendable {
 
     /// Each step's lease: its deadline and a margin.
     private static let leases = Step.allCases.map {
-        ($0.rawValue, $0.policy.deadlineSeconds + Policy.leaseMarginSeconds)
+        ($0.rawValue, $0.policy.leaseSeconds)
     }
 
     func claim(lane: Int16, limit: Int, leaseID: Int64) async throws(PostgresError) -> [ClaimRow] {
@@ -95,11 +95,15 @@ struct JobQueue: Sendable {
                 lease.signupID,
                 lease.id,
                 phoneNumberID,
-                Int32(RegisterQuota.automaticMax)
+                Int32(RegisterQuota.automaticMax),
+                Int32(RegisterQuota.max),
+                Step.registerPhone.policy.leaseSeconds
             )
             let (_, counted) = try await claims.atomically(Queries.lockPhone(phoneNumberID), call)
             guard let result = counted.first else { return .leaseLost }
-            return result.isCounted ? .granted : .refused(.registerQuota(used: Int(result.calls)))
+            if result.isCounted { return .granted }
+            if let other = result.elsewhere { return .refused(.registerElsewhere(signupID: other)) }
+            return .refused(.registerQuota(used: Int(result.calls)))
         }
     }
 
@@ -142,19 +146,24 @@ struct JobQueue: Sendable {
 /// Meta's limit for register and deregister (Meta, "Register a business phone number"): 10 calls a number in 72 hours,
 /// then it is blocked for 72 more.
 enum RegisterQuota {
-    /// What Embark calls by itself; the rest is for operators.
+    /// What Embark calls by itself.
     static let automaticMax = 4
+    /// With those that operators' replays began. The tenth is never made: it is the one that blocks the number.
+    static let max = 9
 }
 
 struct CountedCall: RowDecodable {
     let calls: Int32
     let isCounted: Bool
+    /// The signup that registers the number, for which this one has to wait.
+    let elsewhere: Int64?
 
-    static let columnTypes: [PostgresType] = [.int4, .bool]
+    static let columnTypes: [PostgresType] = [.int4, .bool, .int8]
 
     init(_ row: inout RowReader) throws(PostgresError) {
         calls = try row.next()
         isCounted = try row.next()
+        elsewhere = try row.next()
     }
 }
 

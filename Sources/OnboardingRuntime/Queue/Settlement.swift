@@ -32,7 +32,7 @@ struct Settlement: Sendable {
         verdict = transition.recorded.rawValue
         problem = transition.problem
         next = transition.next
-        counts = true
+        counts = transition.counts
         warning = transition.warning
         facts = transition.facts
         self.sealedToken = sealedToken

@@ -106,7 +106,9 @@ public struct SignupCard: Sendable {
                 : "The onboarding is done.",
             move: "nobody's",
             replay: "not needed: it is completed",
-            next: ["embark signup show \(facts.id)"]
+            next: facts.warnings.contains("test_message_uncertain")
+                ? Explanation(errorCode: "effect_uncertain", waitingOn: .operator, step: nil).commands(id: facts.id)
+                : ["embark signup show \(facts.id)"]
         )
     }
 

@@ -29,6 +29,28 @@ extension SignupStore {
         return generation
     }
 
+    /// Says whether the effect happened of which nothing could tell. Returns the step at which the signup goes on, or
+    /// `completed`.
+    public static func resolve(
+        _ id: Int64,
+        happened: Bool,
+        reason: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> String {
+        guard let place = try await connection.run(Queries.resolveEffect(id, happened, reason)).first?.value else {
+            throw .decoding("resolving returned nothing")
+        }
+        return place
+    }
+
+    /// The business token as it is kept, sealed; nil while there is none, or no such signup.
+    public static func sealedToken(
+        of id: Int64,
+        on connection: Connection
+    ) async throws(PostgresError) -> String? {
+        try await connection.run(Queries.readCredential(id)).first?.value
+    }
+
     /// How the database as a whole is doing, as one JSON object.
     public static func snapshot(on connection: Connection) async throws(PostgresError) -> JSONText {
         guard let json = try await connection.run(Queries.snapshot()).first?.value else {

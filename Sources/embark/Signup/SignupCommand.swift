@@ -5,6 +5,6 @@ struct SignupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "signup",
         abstract: "Enqueue signups and look at them.",
-        subcommands: [SignupAddCommand.self, SignupListCommand.self, SignupShowCommand.self]
+        subcommands: [SignupAddCommand.self, SignupListCommand.self, SignupShowCommand.self, SignupTokenCommand.self]
     )
 }

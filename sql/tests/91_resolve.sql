@@ -1,0 +1,97 @@
+-- An operator says whether the effect happened of which nothing could tell.
+BEGIN;
+SET client_min_messages = warning;
+
+SELECT plan(21);
+
+CREATE SCHEMA test;
+-- A signup whose call at this step may have had its effect, as a worker would have left it.
+CREATE FUNCTION test.stand(name text, step text, state text DEFAULT 'failed', error_code text DEFAULT 'effect_uncertain')
+RETURNS bigint LANGUAGE plpgsql AS
+$$
+DECLARE
+    signup bigint := embark.enqueue_signup(code => 'c', currency => 'USD', external_id => name, waba_id => '1',
+                                           phone_number_id => '2', test_recipient => '+16505551234');
+BEGIN
+    DELETE FROM embark.jobs WHERE signup_id = signup AND stand.state <> 'running';
+    UPDATE embark.signups AS s
+       SET state = stand.state::embark.signup_state,
+           failed_step = CASE WHEN stand.state = 'failed' THEN step END,
+           error_code = CASE WHEN stand.state = 'failed' THEN stand.error_code END,
+           waiting_on = CASE WHEN stand.state = 'failed' THEN 'operator'::embark.party END,
+           warnings = CASE WHEN stand.state = 'completed' THEN ARRAY['other', stand.error_code] ELSE '{}' END
+     WHERE s.id = signup;
+    RETURN signup;
+END
+$$;
+CREATE FUNCTION test.refusal(statement text) RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+    field text;
+    state text;
+BEGIN
+    EXECUTE statement;
+    RETURN 'accepted';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, field = COLUMN_NAME;
+    RETURN state || ' ' || field;
+END
+$$;
+
+-- It had happened.
+CREATE TEMPORARY TABLE shared AS SELECT test.stand('shared', 'share_credit_line') AS id;
+INSERT INTO embark.credit_shares (waba_id, signup_id, posts) SELECT '1', id, 2 FROM shared;
+SELECT is(embark.resolve(id, true, 'ada', 'seen in Business Manager'), 'register_phone', 'an effect that happened: the signup goes on behind its step')
+  FROM shared;
+SELECT is(jsonb_build_array(s.state, s.generation, s.failed_step, s.waiting_on, s.error_code), '["running", 2, null, null, null]'::jsonb,
+    'it runs, as a new generation, without its error')
+  FROM embark.signups AS s JOIN shared USING (id);
+SELECT is(to_jsonb(j) - '{signup_id,due_at}'::text[],
+    '{"step": "register_phone", "lane": 5, "attempt": 0, "give_up_at": null, "lease_id": null, "worker_id": null, "sent": false,
+      "by_operator": true}'::jsonb, 'its job is the next step')
+  FROM embark.jobs AS j JOIN shared ON id = j.signup_id;
+SELECT is(h.posts, 2, 'the posts of a share that happened still count') FROM embark.credit_shares AS h;
+SELECT is(to_jsonb(a) - '{id,at}'::text[],
+    jsonb_build_object('actor', 'ada', 'session_user_name', session_user, 'action', 'resolve', 'signup_id', shared.id, 'scope', NULL,
+        'reason', 'seen in Business Manager',
+        'detail', '{"effect_happened": true, "failed_step": "share_credit_line", "goes_on_at": "register_phone"}'::jsonb),
+    'the audit says who knew what')
+  FROM embark.audit AS a JOIN shared ON shared.id = a.signup_id;
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, true)', id)), '55000 signup_id', 'it is resolved once') FROM shared;
+
+-- It had not.
+DELETE FROM embark.credit_shares;
+CREATE TEMPORARY TABLE unshared AS SELECT test.stand('unshared', 'share_credit_line') AS id;
+INSERT INTO embark.credit_shares (waba_id, signup_id, posts) SELECT '1', id, 2 FROM unshared;
+INSERT INTO embark.credit_shares (waba_id, signup_id, posts) SELECT '9', id + 1, 2 FROM unshared;
+SELECT is(embark.resolve(id, false), 'share_credit_line', 'an effect that did not happen: the step runs again') FROM unshared;
+SELECT is((SELECT string_agg(waba_id || ' ' || posts, ', ' ORDER BY waba_id) FROM embark.credit_shares), '1 0, 9 2',
+    'its posts do not count any more, and nobody else''s are touched');
+SELECT is(j.step, 'share_credit_line', 'its job is the step itself') FROM embark.jobs AS j JOIN unshared ON id = j.signup_id;
+
+-- The last step of a plan.
+CREATE TEMPORARY TABLE last AS SELECT test.stand('last', 'send_test_message') AS id;
+SELECT is(embark.resolve(id, true), 'completed', 'behind the last step the signup is completed') FROM last;
+SELECT is(o.type::text || ' ' || o.generation, 'signup.completed 2', 'which is an outcome') FROM embark.outcomes AS o JOIN last AS l ON l.id = o.signup_id;
+SELECT is_empty('SELECT FROM embark.jobs JOIN last ON id = signup_id', 'and there is no job');
+
+-- A test message is a warning only.
+CREATE TEMPORARY TABLE messaged AS SELECT test.stand('messaged', NULL, 'completed', 'test_message_uncertain') AS id;
+SELECT is(embark.resolve(id, true), 'completed', 'a test message that went out') FROM messaged;
+SELECT is(s.warnings, '{other}', 'leaves no warning of its own') FROM embark.signups AS s JOIN messaged USING (id);
+CREATE TEMPORARY TABLE unmessaged AS SELECT test.stand('unmessaged', NULL, 'completed', 'test_message_uncertain') AS id;
+SELECT is(embark.resolve(id, false), 'completed', 'a test message that did not go out') FROM unmessaged;
+SELECT is(s.warnings, '{other,test_message_failed}', 'is one that failed') FROM embark.signups AS s JOIN unmessaged USING (id);
+
+-- What cannot be resolved.
+SELECT is(test.refusal('SELECT embark.resolve(NULL, true)'), '22023 signup_id', 'no id is refused');
+SELECT is(test.refusal('SELECT embark.resolve(999999, true)'), 'P0002 signup_id', 'an id that is nobody''s is refused');
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, NULL)', test.stand('neither', 'share_credit_line'))), '22023 effect_happened',
+    'neither yes nor no is refused');
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, true)', test.stand('certain', 'register_phone', 'failed', '133005'))), '55000 signup_id',
+    'a failure that is certain is refused');
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, true)', test.stand('running', NULL, 'running'))), '55000 signup_id',
+    'a signup that runs is refused');
+
+SELECT * FROM finish();
+ROLLBACK;
