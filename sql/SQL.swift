@@ -22,6 +22,7 @@ public enum SQL {
         File("m0004_outcomes", PackageResources.m0004_outcomes_sql),
         File("m0005_worker", PackageResources.m0005_worker_sql),
         File("m0006_operators", PackageResources.m0006_operators_sql),
+        File("m0007_engine", PackageResources.m0007_engine_sql),
     ]
 
     /// Roles, schema and migration history: a script of its own, run before each migration round.
@@ -57,6 +58,15 @@ public enum SQL {
     public static let retireWorker = File("retire_worker", PackageResources.retire_worker_sql)
     public static let claim = File("claim", PackageResources.claim_sql)
     public static let settle = File("settle", PackageResources.settle_sql)
+    public static let recordLate = File("record_late", PackageResources.record_late_sql)
+    public static let findSettled = File("find_settled", PackageResources.find_settled_sql)
+    public static let takePresence = File("take_presence", PackageResources.take_presence_sql)
+    public static let findAbsentWorkers = File("find_absent_workers", PackageResources.find_absent_workers_sql)
+    public static let releaseAbsentWorkers = File(
+        "release_absent_workers",
+        PackageResources.release_absent_workers_sql
+    )
+    public static let deleteOldAttempts = File("delete_old_attempts", PackageResources.delete_old_attempts_sql)
     public static let giveBack = File("give_back", PackageResources.give_back_sql)
     public static let nextDue = File("next_due", PackageResources.next_due_sql)
     public static let numberOutcomes = File("number_outcomes", PackageResources.number_outcomes_sql)
@@ -83,7 +93,8 @@ public enum SQL {
         readInstallation, writeInstallation,
         enqueueSignup, enqueueJSON, listSignups, findSignup, readCredential, listAttempts,
         explainSignup, replaySignup, resolveEffect, snapshot,
-        registerWorker, beatWorker, retireWorker, claim, settle, giveBack, nextDue, numberOutcomes,
+        registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,
+        claim, settle, recordLate, findSettled, giveBack, nextDue, numberOutcomes, deleteOldAttempts,
         sealPIN, markSent, unmarkSent, reserveCreditShare, withdrawCreditShare, lockPhone, countRegisterCall,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
     ]

@@ -42,7 +42,7 @@ struct Batch {
         }
         var preparing: Set<String> = []
         for (index, statement) in statements.enumerated() where outcomes[index] == nil {
-            if !prepared.isPrepared(statement), preparing.insert(statement.name).inserted {
+            if prepared.isKept, !prepared.isPrepared(statement), preparing.insert(statement.name).inserted {
                 commands.append(.prepare(index))
             }
             commands.append(.execute(index))
@@ -65,19 +65,26 @@ struct Batch {
                 return PQsendPrepare(link.pg, name, statement.sql, Int32(types.count), types) == 1
             case .execute(let index):
                 let statement = statements[index]
-                return Self.sendExecute(statement, name: prepared.serverName(of: statement), over: link)
+                let name = prepared.isKept ? prepared.serverName(of: statement) : nil
+                return Self.sendExecute(statement, name: name, over: link)
             case .sync: return PQpipelineSync(link.pg) == 1
             }
         }
     }
 
-    private static func sendExecute(_ statement: BoundStatement, name: String, over link: ServerLink) -> Bool {
+    /// `name`: of the prepared statement; nil parses the text for this call alone.
+    private static func sendExecute(_ statement: BoundStatement, name: String?, over link: ServerLink) -> Bool {
         let binary: Int32 = 1
         let count = statement.values.count
         let lengths = statement.values.map { Int32($0?.count ?? 0) }
         let formats = Array(repeating: binary, count: count)
         return withPointers(to: statement.values) { values in
-            PQsendQueryPrepared(link.pg, name, Int32(count), values, lengths, formats, binary) == 1
+            guard let name else {
+                let types = statement.types.map(\.oid)
+                return PQsendQueryParams(link.pg, statement.sql, Int32(count), types, values, lengths, formats, binary)
+                    == 1
+            }
+            return PQsendQueryPrepared(link.pg, name, Int32(count), values, lengths, formats, binary) == 1
         }
     }
 

@@ -16,7 +16,7 @@ public actor Connection {
     nonisolated let wakeup: Wakeup
     /// nil once closed.
     var link: ServerLink?
-    var prepared = PreparedStatements()
+    var prepared: PreparedStatements
     /// Whether somebody takes the notifications of this session. Without that they are dropped.
     var isListening = false
 
@@ -26,6 +26,7 @@ public actor Connection {
         self.executor = executor
         self.options = options
         self.link = link
+        prepared = PreparedStatements(isKept: options.preparesStatements)
         wakeup = link.wakeup
         backendProcessID = PQbackendPID(link.pg)
     }

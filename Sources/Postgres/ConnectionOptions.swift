@@ -11,6 +11,13 @@ public struct ConnectionOptions: Sendable {
     /// `connect_timeout`. With more than one host libpq counts in whole seconds, at least 2.
     public var connectTimeout: Duration
 
+    /// Settings of each session, by name, as `-c` on the server's command line would set them. A transaction pooler
+    /// refuses them.
+    public var sessionSettings: [String: String] = [:]
+    /// Whether statements are prepared once and kept by name. Not through a transaction pooler, behind which each
+    /// transaction may meet another session.
+    public var preparesStatements = true
+
     /// Where a connection goes, such as "db.example:5432/embark as worker": for messages, without any secret.
     public let description: String
 
@@ -47,7 +54,17 @@ public struct ConnectionOptions: Sendable {
 
     /// What libpq is given for one attempt.
     var parameters: [String: String] {
-        settings.merging(["connect_timeout": String(secondsForEachHost)]) { _, timeout in timeout }
+        var parameters = settings
+        parameters["connect_timeout"] = String(secondsForEachHost)
+        if !sessionSettings.isEmpty {
+            let given = sessionSettings.sorted { $0.key < $1.key }.map { name, value in
+                "-c \(name)=" + value.replacing("\\", with: "\\\\").replacing(" ", with: "\\ ")
+            }
+            // Behind what the connection string or PGOPTIONS says, so that ours counts.
+            let own = settings["options"] ?? Conninfo.defaults()["options"]
+            parameters["options"] = ([own].compactMap(\.self) + given).joined(separator: " ")
+        }
+        return parameters
     }
 
     /// How long an attempt over all hosts may take.

@@ -8,11 +8,15 @@ struct PreparedStatements {
         var isPrepared = false
     }
 
+    /// Whether the session keeps statements at all.
+    let isKept: Bool
     private var entries: [String: Entry] = [:]
     private var renamings = 0
 
     /// PostgreSQL cuts longer names off, and two would become one.
     private static let nameBytesMax = 63
+
+    init(isKept: Bool = true) { self.isKept = isKept }
 
     /// Throws `invalidStatement` for a name or a text that cannot be prepared here.
     mutating func check(_ statement: BoundStatement) throws(PostgresError) {

@@ -1,26 +1,34 @@
 -- Takes leases on jobs that are due, and returns all that a step needs to know.
 --   $1 smallint lane   $2 integer how many   $3 bigint worker id   $4 bigint lease id, one for the whole claim
 --   $5 text[] steps    $6 double precision[] their leases in seconds
+--   $7 timestamptz the due time from which to look; NULL for the beginning
 -- The rows are locked by ctid in the order of the index and skipped where another worker holds them. The due time is
 -- compared with one evaluation of the clock: a bare clock_timestamp() is volatile and never an index condition.
-WITH claimed AS (
+-- A claim that is lost in a crash is only made again, so its commit waits for no disk: what follows it does.
+WITH picked AS MATERIALIZED (
+    SELECT c.ctid AS place, c.due_at
+      FROM embark.jobs AS c
+     WHERE c.lane = $1
+       AND c.due_at <= (SELECT clock_timestamp() FROM set_config('synchronous_commit', 'off', true))
+       AND c.due_at >= coalesce($7::timestamptz, '-infinity')
+     ORDER BY c.due_at
+     LIMIT $2::integer
+       FOR UPDATE SKIP LOCKED
+), claimed AS (
     UPDATE embark.jobs AS j
        SET due_at = clock_timestamp()
                     + coalesce((SELECT l.seconds FROM unnest($5::text[], $6::double precision[]) AS l (step, seconds)
                                  WHERE l.step = j.step), 60) * interval '1 second',
            lease_id = $4,
            worker_id = $3,
-           attempt = j.attempt + 1
-     WHERE j.ctid = ANY (ARRAY (
-           SELECT c.ctid
-             FROM embark.jobs AS c
-            WHERE c.lane = $1 AND c.due_at <= (SELECT clock_timestamp())
-            ORDER BY c.due_at
-            LIMIT $2::integer
-              FOR UPDATE SKIP LOCKED))
-    RETURNING j.signup_id, j.step, j.attempt, j.sent, j.give_up_at, j.due_at
+           attempt = j.attempt + 1,
+           -- A row that still names a worker was never given back: that worker was interrupted.
+           interrupted = j.interrupted + CASE WHEN j.worker_id IS NULL THEN 0 ELSE 1 END
+     WHERE j.ctid = ANY (ARRAY (SELECT p.place FROM picked AS p))
+    RETURNING j.signup_id, j.step, j.attempt, j.sent, j.give_up_at, j.due_at, j.interrupted
 )
-SELECT c.signup_id, c.step, c.attempt, c.sent,
+SELECT c.signup_id, c.step, c.attempt, c.sent, c.interrupted::integer,
+       (SELECT max(p.due_at) FROM picked AS p) AS claimed_to,
        extract(epoch FROM c.give_up_at - clock_timestamp())::double precision AS seconds_until_give_up,
        extract(epoch FROM c.due_at - clock_timestamp())::double precision AS lease_seconds,
        s.generation, s.flow::text, s.plan, s.waba_id, s.phone_number_id, s.business_id, s.currency,

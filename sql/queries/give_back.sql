@@ -1,7 +1,9 @@
--- Ends leases without a result: the jobs are due at once, and the execution does not count.
---   $1 bigint[] signup ids   $2 bigint[] lease ids
+-- Ends leases without a result: the jobs are due after so many seconds, and the execution does not count. What may have
+-- been sent keeps its lease.
+--   $1 bigint[] signup ids   $2 bigint[] lease ids   $3 double precision seconds
 UPDATE embark.jobs AS j
-   SET due_at = clock_timestamp(), lease_id = NULL, worker_id = NULL, attempt = greatest(j.attempt - 1, 0)
+   SET due_at = clock_timestamp() + $3 * interval '1 second',
+       lease_id = NULL, worker_id = NULL, attempt = greatest(j.attempt - 1, 0)
   FROM unnest($1::bigint[], $2::bigint[]) AS i (signup_id, lease_id)
  WHERE j.signup_id = i.signup_id AND j.lease_id = i.lease_id AND NOT j.sent
 RETURNING j.signup_id

@@ -12,7 +12,7 @@ WITH granted (role_names, kind, privilege, objects) AS (VALUES
      '{job_list,installation,signups,jobs,attempts,outcomes,throttles,register_calls,credit_shares,workers,audit,schema_migrations}'),
     ('{embark_operator}', 'FUNCTION', 'EXECUTE', '{replay,resolve}'),
     ('{embark_token_reader}', 'FUNCTION', 'EXECUTE', '{credential}'),
-    ('{embark_worker}', 'FUNCTION', 'EXECUTE', '{number_outcomes}'),
+    ('{embark_worker}', 'FUNCTION', 'EXECUTE', '{number_outcomes,delete_old_attempts}'),
     ('{embark_worker}', 'TABLE', 'SELECT', '{secrets}'),
     ('{embark_worker}', 'TABLE', 'UPDATE', '{secrets,signups,jobs,throttles,workers,credit_shares}'),
     ('{embark_worker}', 'TABLE', 'INSERT', '{jobs,throttles,workers,credit_shares,attempts,outcomes,register_calls}'),

@@ -1,6 +1,8 @@
--- Commits before a call leaves that must not be repeated. No row: the lease is lost, and the call must not be made.
---   $1 bigint signup id   $2 bigint lease id
+-- Commits before calls leave that must not be repeated. A job that is not among those returned has lost its lease, and its
+-- call must not be made.
+--   $1 bigint[] signup ids   $2 bigint[] lease ids
 UPDATE embark.jobs AS j
    SET sent = true
- WHERE j.signup_id = $1 AND j.lease_id = $2 AND j.due_at > clock_timestamp()
+  FROM unnest($1::bigint[], $2::bigint[]) AS i (signup_id, lease_id)
+ WHERE j.signup_id = i.signup_id AND j.lease_id = i.lease_id AND j.due_at > clock_timestamp()
 RETURNING j.signup_id

@@ -42,7 +42,7 @@ SELECT is(octet_length(x.content_sha256), 32, way || ' keeps a SHA-256 of what w
 
 SELECT is(
     to_jsonb(j) - '{signup_id,due_at,give_up_at}'::text[],
-    '{"step": "exchange_code", "lane": 0, "attempt": 0, "lease_id": null, "worker_id": null, "sent": false, "by_operator": false}'::jsonb,
+    '{"step": "exchange_code", "lane": 0, "attempt": 0, "lease_id": null, "worker_id": null, "sent": false, "by_operator": false, "interrupted": 0}'::jsonb,
     way || ' writes one job, the exchange, into the lane of expiring codes, leased to nobody')
   FROM entered AS e JOIN embark.jobs AS j ON j.signup_id = e.id ORDER BY e.way;
 SELECT ok(j.due_at BETWEEN now() AND clock_timestamp(), way || ' makes the job due at once')

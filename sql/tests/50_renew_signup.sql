@@ -76,7 +76,7 @@ SELECT is(
   FROM renewed ORDER BY id;
 SELECT is(
     to_jsonb(j) - '{signup_id,due_at,give_up_at}'::text[],
-    '{"step": "exchange_code", "lane": 0, "attempt": 0, "lease_id": null, "worker_id": null, "sent": false, "by_operator": false}'::jsonb,
+    '{"step": "exchange_code", "lane": 0, "attempt": 0, "lease_id": null, "worker_id": null, "sent": false, "by_operator": false, "interrupted": 0}'::jsonb,
     'a renewal ' || name || ' makes the exchange of the code the signup''s job')
   FROM renewed JOIN embark.jobs AS j ON j.signup_id = id ORDER BY id;
 SELECT ok(

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(162);
+SELECT plan(163);
 
 -- Something to work on: signup 1 runs, signup 2 waits on the customer.
 SELECT embark.enqueue_signup(code => 'c', currency => 'USD', external_id => 'here');
@@ -154,6 +154,7 @@ INSERT INTO test.functions VALUES
     ('audit_refusal',          'migrator'),
     ('credential',             'token_reader migrator'),
     ('number_outcomes',        'worker migrator'),
+    ('delete_old_attempts',    'worker migrator'),
     ('accept_signup',          'migrator'),
     ('signup_refusal',         'migrator'),
     ('plan_steps',             'migrator'),

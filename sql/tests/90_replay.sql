@@ -64,7 +64,7 @@ SELECT is(
 SELECT is(to_jsonb(x), to_jsonb(b), 'nor of its secrets') FROM embark.secrets AS x JOIN secrets_before AS b USING (signup_id);
 SELECT is(
     to_jsonb(j) - '{signup_id,due_at}'::text[],
-    '{"step": "register_phone", "lane": 5, "attempt": 0, "give_up_at": null, "lease_id": null, "worker_id": null, "sent": false, "by_operator": true}'::jsonb,
+    '{"step": "register_phone", "lane": 5, "attempt": 0, "give_up_at": null, "lease_id": null, "worker_id": null, "sent": false, "by_operator": true, "interrupted": 0}'::jsonb,
     'its job is the step at which it failed, in the lane without codes, with no attempt so far')
   FROM embark.jobs AS j JOIN replayed ON id = j.signup_id;
 SELECT ok(j.due_at BETWEEN now() AND clock_timestamp(), 'and is due at once') FROM embark.jobs AS j JOIN replayed ON id = j.signup_id;
@@ -98,7 +98,7 @@ CREATE TEMPORARY TABLE recoded AS SELECT test.stand('a new code', 'failed', 'ver
 SELECT is(embark.replay(id, 'exchange_code', 'AQ-new'), 2, 'with a new code it may begin with the exchange') FROM recoded;
 SELECT is(
     to_jsonb(j) - '{signup_id,due_at,give_up_at}'::text[],
-    '{"step": "exchange_code", "lane": 0, "attempt": 0, "lease_id": null, "worker_id": null, "sent": false, "by_operator": true}'::jsonb,
+    '{"step": "exchange_code", "lane": 0, "attempt": 0, "lease_id": null, "worker_id": null, "sent": false, "by_operator": true, "interrupted": 0}'::jsonb,
     'then its job is the exchange, in the lane of the codes')
   FROM embark.jobs AS j JOIN recoded ON id = j.signup_id;
 SELECT is(j.give_up_at, now() + interval '30 s', 'for 30 s') FROM embark.jobs AS j JOIN recoded ON id = j.signup_id;

@@ -48,7 +48,7 @@ SELECT is(jsonb_build_array(s.state, s.generation, s.failed_step, s.waiting_on, 
   FROM embark.signups AS s JOIN shared USING (id);
 SELECT is(to_jsonb(j) - '{signup_id,due_at}'::text[],
     '{"step": "register_phone", "lane": 5, "attempt": 0, "give_up_at": null, "lease_id": null, "worker_id": null, "sent": false,
-      "by_operator": true}'::jsonb, 'its job is the next step')
+      "by_operator": true, "interrupted": 0}'::jsonb, 'its job is the next step')
   FROM embark.jobs AS j JOIN shared ON id = j.signup_id;
 SELECT is(h.posts, 2, 'the posts of a share that happened still count') FROM embark.credit_shares AS h;
 SELECT is(to_jsonb(a) - '{id,at}'::text[],

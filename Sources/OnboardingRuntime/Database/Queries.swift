@@ -37,22 +37,32 @@ package enum Queries {
 
     // Workers
     static let registerWorker = Statement<Single<Int64>, String, Int32, String>(SQL.registerWorker)
-    static let beatWorker = Statement<NoRow, Int64, Bool, Int32>(SQL.beatWorker)
+    static let beatWorker = Statement<NoRow, Int64, Bool, Int32, String, Int32, String>(SQL.beatWorker)
     static let retireWorker = Statement<NoRow, Int64>(SQL.retireWorker)
-    static let claim = Statement<ClaimRow, Int16, Int32, Int64, Int64, [String], [Double]>(SQL.claim)
+    static let takePresence = Statement<NoRow, Int32>(SQL.takePresence)
+    static let findAbsentWorkers = Statement<Single<Int64>, Int64>(SQL.findAbsentWorkers)
+    static let releaseAbsentWorkers = Statement<Single<Int32>, [Int64]>(SQL.releaseAbsentWorkers)
+    static let claim = Statement<ClaimRow, Int16, Int32, Int64, Int64, [String], [Double], Timestamp?>(SQL.claim)
     static let settle = Statement<
-        Single<Int64>, [Int64], [Int64], [String], [Int32], [String], [Double], [Int32?], [String?], [String?],
-        [String?],
-        [String], [String?], [Double], [Double?], [Bool], [String?], [String?], [String?], [String?],
-        [String?], [Double?], [String?], [String?], [String?], [String?], [String?], Int64
+        Lease, Int64Column, Int64Column, Int32Column, TextColumn, Int32Column, TextColumn, DoubleColumn,
+        Int32Column, TextColumn, TextColumn, TextColumn,
+        TextColumn, DoubleColumn, DoubleColumn, BoolColumn, Int64Column, TextColumn, TextColumn, TextColumn, TextColumn,
+        TextColumn, DoubleColumn, TextColumn, TextColumn, TextColumn, TextColumn, TextColumn, TextColumn, Int64
     >(SQL.settle)
-    static let giveBack = Statement<Single<Int64>, [Int64], [Int64]>(SQL.giveBack)
+    static let recordLate = Statement<
+        Single<Int64>, Int64Column, Int64Column, Int32Column, TextColumn, Int32Column, DoubleColumn, Int32Column,
+        TextColumn, TextColumn, TextColumn,
+        TextColumn, DoubleColumn, TextColumn, TextColumn, TextColumn, TextColumn, TextColumn, Int64
+    >(SQL.recordLate)
+    static let findSettled = Statement<Lease, [Int64], [Int64]>(SQL.findSettled)
+    static let giveBack = Statement<Single<Int64>, [Int64], [Int64], Double>(SQL.giveBack)
     static let nextDue = Statement<DueFacts>(SQL.nextDue)
     static let numberOutcomes = Statement<Single<Int32>, Int32>(SQL.numberOutcomes)
+    static let deleteOldAttempts = Statement<Single<Int32>, Int32, Int32>(SQL.deleteOldAttempts)
 
     // Before a call leaves
     static let sealPIN = Statement<Single<String>, Int64, String>(SQL.sealPIN)
-    static let markSent = Statement<Single<Int64>, Int64, Int64>(SQL.markSent)
+    static let markSent = Statement<Single<Int64>, [Int64], [Int64]>(SQL.markSent)
     static let unmarkSent = Statement<NoRow, Int64, Int64>(SQL.unmarkSent)
     static let reserveCreditShare = Statement<Single<Int64>, Int64, Int64, String>(SQL.reserveCreditShare)
     static let withdrawCreditShare = Statement<NoRow, Int64, String>(SQL.withdrawCreditShare)
@@ -79,8 +89,10 @@ package enum Queries {
         StatementShape(explainSignup), StatementShape(replaySignup), StatementShape(resolveEffect),
         StatementShape(snapshot),
         StatementShape(registerWorker), StatementShape(beatWorker), StatementShape(retireWorker),
-        StatementShape(claim), StatementShape(settle), StatementShape(giveBack), StatementShape(nextDue),
-        StatementShape(numberOutcomes),
+        StatementShape(takePresence), StatementShape(findAbsentWorkers), StatementShape(releaseAbsentWorkers),
+        StatementShape(claim), StatementShape(settle), StatementShape(recordLate), StatementShape(findSettled),
+        StatementShape(giveBack), StatementShape(nextDue), StatementShape(numberOutcomes),
+        StatementShape(deleteOldAttempts),
         StatementShape(sealPIN), StatementShape(markSent), StatementShape(unmarkSent),
         StatementShape(reserveCreditShare), StatementShape(withdrawCreditShare), StatementShape(lockPhone),
         StatementShape(countRegisterCall),

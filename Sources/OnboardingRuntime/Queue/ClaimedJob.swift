@@ -1,6 +1,7 @@
 /// A job in this worker's hands, with all that its step needs to know.
 import Onboarding
 import Postgres
+import Synchronization
 
 /// The key to a job: every write that moves it carries both, and none moves it when the lease has gone.
 struct Lease: Sendable, Hashable {
@@ -9,26 +10,70 @@ struct Lease: Sendable, Hashable {
     let id: Int64
 }
 
+extension Lease: RowDecodable {
+    static let columnTypes: [PostgresType] = [.int8, .int8]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        signupID = try row.next()
+        id = try row.next()
+    }
+}
+
+/// Where this worker's leases come from.
+final class LeaseIDs: Sendable {
+    private let high: Int64
+    private let counter = Atomic<UInt32>(0)
+
+    init(workerID: Int64) { high = workerID << 32 }
+
+    /// Never the same twice: four thousand million leases are more than a process lives to take.
+    func next() -> Int64 { high | Int64(counter.wrappingAdd(1, ordering: .relaxed).newValue) }
+}
+
 struct ClaimedJob: Sendable {
     let signupID: Int64
-    let step: Step
-    let attempt: Int32
-    let wasSent: Bool
-    let secondsUntilGiveUp: Double?
+    var step: Step
+    var attempt: Int32
+    var wasSent: Bool
+    var secondsUntilGiveUp: Double?
     /// From when the claim was sent; less by the way that the answer took.
-    let leaseSeconds: Double
+    var leaseSeconds: Double
     let codeSecondsLeft: Double
-    let signup: Signup
+    var signup: Signup
     let creditShare: StepContext.CreditShare?
-    let secrets: StoredSecrets
+    var secrets: StoredSecrets
 
     /// What stands in embark.secrets. Plain where upstream handed it in, sealed where a worker wrote it.
     struct StoredSecrets: Sendable {
-        let code: Secret?
-        let pin: Secret?
-        let sealedPIN: String?
-        let sealedToken: String?
+        var code: Secret?
+        /// As upstream handed it in; gone once it is sealed.
+        var plainPIN: Secret?
+        var sealedPIN: String?
+        var sealedToken: String?
+        /// The same token, where this worker has had it in hands: opening costs more than a step's own work.
+        var token: Secret?
         let verifyToken: Secret?
+    }
+
+    /// The following step of the same signup, leased to this worker by the settlement of this one.
+    func goingOn(to next: Step, with settlement: Settlement) -> ClaimedJob {
+        var job = self
+        job.step = next
+        job.attempt = 1
+        job.wasSent = false
+        job.secondsUntilGiveUp = next.policy.horizonSeconds
+        job.leaseSeconds = next.policy.leaseSeconds
+        let facts = settlement.facts
+        job.signup.wabaID = signup.wabaID ?? facts.wabaID
+        job.signup.phoneNumberID = signup.phoneNumberID ?? facts.phoneNumberID
+        job.signup.allocationConfigID = signup.allocationConfigID ?? facts.allocationConfigID
+        job.signup.testMessageID = signup.testMessageID ?? facts.testMessageID
+        if let token = facts.businessToken {
+            job.secrets.code = nil
+            job.secrets.token = token
+            job.secrets.sealedToken = settlement.sealedToken
+        }
+        return job
     }
 }
 
@@ -37,10 +82,15 @@ struct ClaimRow: RowDecodable {
     let signupID: Int64
     let stepName: String
     let attempt: Int32
+    let generation: Int32
+    /// Executions of this step whose worker was never heard of again.
+    let interrupted: Int32
+    /// The latest due time among the rows of the same claim.
+    let claimedTo: Timestamp
     let job: Result<ClaimedJob, PoisonRow>
 
     static let columnTypes: [PostgresType] = [
-        .int8, .text, .int4, .bool, .float8, .float8,
+        .int8, .text, .int4, .bool, .int4, .timestamptz, .float8, .float8,
         .int4, .text, [String].postgresType, .text, .text, .text, .text,
         .text, .text, .text, .text, .text, .text, .text,
         .float8, .text, .text, .text, .text, .text, .int8, .int4, .float8,
@@ -51,6 +101,8 @@ struct ClaimRow: RowDecodable {
         stepName = try row.next()
         attempt = try row.next()
         let wasSent: Bool = try row.next()
+        interrupted = try row.next()
+        claimedTo = try row.next()
         let secondsUntilGiveUp: Double? = try row.next()
         let leaseSeconds: Double = try row.next()
         let generation: Int32? = try row.next()
@@ -76,6 +128,7 @@ struct ClaimRow: RowDecodable {
         let shareSignupID: Int64? = try row.next()
         let sharePosts: Int32? = try row.next()
         let shareAge: Double? = try row.next()
+        self.generation = generation ?? 0
 
         guard let generation, let flowName, let stepNames else {
             job = .failure(PoisonRow(reason: "the job's signup does not exist"))
@@ -129,9 +182,10 @@ struct ClaimRow: RowDecodable {
                 creditShare: share,
                 secrets: .init(
                     code: code.map { Secret($0) },
-                    pin: pin.map { Secret($0) },
+                    plainPIN: pin.map { Secret($0) },
                     sealedPIN: sealedPIN,
                     sealedToken: sealedToken,
+                    token: nil,
                     verifyToken: verifyToken.map { Secret($0) }
                 )
             )
@@ -142,4 +196,19 @@ struct ClaimRow: RowDecodable {
 /// A row that no version of Embark wrote, or a later one: it is set aside with its reason and blocks nobody.
 struct PoisonRow: Error, Sendable {
     let reason: String
+
+    var problem: Problem { Problem(code: "unreadable_row", message: reason) }
+}
+
+/// What is done about a job that ended its workers, or seems to: only executions that began count.
+enum Interruptions {
+    /// From here on it runs alone in its process.
+    static let aloneFrom = 3
+    /// From here on it is not run any more.
+    static let max = 5
+
+    static let problem = Problem(
+        code: "interrupted",
+        message: "\(max) workers were interrupted while they ran this step: it may be what ends them"
+    )
 }

@@ -3,69 +3,122 @@ import Onboarding
 import Postgres
 
 struct JobQueue: Sendable {
-    /// One connection claims and keeps records, another settles: neither waits for the other's commit.
-    let claims: Pool
-    let settles: Pool
+    /// Connections for everything but LISTEN: one process holds at most three.
+    static let connectionsMax = 2
+
+    /// Whichever connection is free claims, marks, settles: neither kind of work waits for the other's commit.
+    let pool: Pool
     let workerID: Int64
+    let host: String
+    let processID: Int32
 
     /// Each step's lease: its deadline and a margin.
-    private static let leases = Step.allCases.map {
-        ($0.rawValue, $0.policy.leaseSeconds)
-    }
+    private static let leases = Step.allCases.map { ($0.rawValue, $0.policy.leaseSeconds) }
 
-    func claim(lane: Int16, limit: Int, leaseID: Int64) async throws(PostgresError) -> [ClaimRow] {
-        try await claims.run(
+    /// - Parameter watermark: the due time from which to look; nil for the beginning.
+    func claim(
+        lane: Int16,
+        limit: Int,
+        leaseID: Int64,
+        from watermark: Timestamp?
+    ) async throws(PostgresError) -> [ClaimRow] {
+        try await pool.run(
             Queries.claim(
                 lane,
                 Int32(clamping: limit),
                 workerID,
                 leaseID,
                 Self.leases.map(\.0),
-                Self.leases.map(\.1)
+                Self.leases.map(\.1),
+                watermark
             )
         )
     }
 
-    /// Returns the signups that moved. What is missing has lost its lease.
-    func settle(_ settlements: [Settlement]) async throws(PostgresError) -> Set<Int64> {
-        let columns = SettlementColumns(settlements)
-        let moved = try await settles.run(
+    /// Returns the leases whose jobs moved. What is missing has lost its lease.
+    func settle(_ settlements: [Settlement]) async throws(PostgresError) -> Set<Lease> {
+        let result = ResultColumns(settlements)
+        let next = NextColumns(settlements)
+        let moved = try await pool.run(
             Queries.settle(
-                columns.signupIDs,
-                columns.leaseIDs,
-                columns.steps,
-                columns.attempts,
-                columns.verdicts,
-                columns.seconds,
-                columns.statuses,
-                columns.errorCodes,
-                columns.errorMessages,
-                columns.fbtraceIDs,
-                columns.nexts,
-                columns.nextSteps,
-                columns.delays,
-                columns.horizons,
-                columns.counts,
-                columns.parties,
-                columns.warnings,
-                columns.signupErrorCodes,
-                columns.signupErrorMessages,
-                columns.sealedTokens,
-                columns.tokenSeconds,
-                columns.wabaIDs,
-                columns.phoneNumberIDs,
-                columns.allocationConfigIDs,
-                columns.testMessageIDs,
-                columns.testMessageWAIDs,
+                result.signupIDs,
+                result.leaseIDs,
+                result.generations,
+                result.steps,
+                result.attempts,
+                next.verdicts,
+                result.seconds,
+                result.statuses,
+                result.errorCodes,
+                result.errorMessages,
+                result.fbtraceIDs,
+                next.steps,
+                next.delays,
+                next.horizons,
+                next.counts,
+                next.leaseIDs,
+                next.endStates,
+                next.parties,
+                next.errorCodes,
+                next.errorMessages,
+                result.sealedTokens,
+                result.tokenSeconds,
+                result.wabaIDs,
+                result.phoneNumberIDs,
+                result.allocationConfigIDs,
+                result.testMessageIDs,
+                result.testMessageWAIDs,
+                next.warnings,
                 workerID
             )
         )
-        return Set(moved.map(\.value))
+        return Set(moved)
+    }
+
+    /// Those of the results that had been committed when the connection was lost.
+    func settled(of settlements: [Settlement]) async throws(PostgresError) -> Set<Lease> {
+        let found = try await pool.run(
+            Queries.findSettled(settlements.map(\.lease.signupID), settlements.map(\.lease.id))
+        )
+        return Set(found)
+    }
+
+    /// Keeps what results whose lease was gone have told, and records them as stale.
+    func recordLate(_ settlements: [Settlement]) async throws(PostgresError) {
+        let result = ResultColumns(settlements)
+        _ = try await pool.run(
+            Queries.recordLate(
+                result.signupIDs,
+                result.leaseIDs,
+                result.generations,
+                result.steps,
+                result.attempts,
+                result.seconds,
+                result.statuses,
+                result.errorCodes,
+                result.errorMessages,
+                result.fbtraceIDs,
+                result.sealedTokens,
+                result.tokenSeconds,
+                result.wabaIDs,
+                result.phoneNumberIDs,
+                result.allocationConfigIDs,
+                result.testMessageIDs,
+                result.testMessageWAIDs,
+                workerID
+            )
+        )
     }
 
     /// Ends leases without a result; what may have been sent keeps its lease.
-    func giveBack(_ leases: [Lease]) async throws(PostgresError) {
-        _ = try await settles.run(Queries.giveBack(leases.map(\.signupID), leases.map(\.id)))
+    func giveBack(_ leases: [Lease], afterSeconds seconds: Double = 0) async throws(PostgresError) {
+        _ = try await pool.run(Queries.giveBack(leases.map(\.signupID), leases.map(\.id), seconds))
+    }
+
+    /// Sets the sent marks, and returns the signups whose lease was still there.
+    func markSent(_ leases: [Lease]) async throws(PostgresError) -> Set<Int64> {
+        let marked = try await pool.run(Queries.markSent(leases.map(\.signupID), leases.map(\.id)))
+        return Set(marked.map(\.value))
     }
 
     /// What became of a precondition.
@@ -84,10 +137,9 @@ struct JobQueue: Sendable {
         case .none:
             return .granted
         case .sentMark:
-            let marked = try await claims.run(Queries.markSent(lease.signupID, lease.id))
-            return marked.isEmpty ? .leaseLost : .granted
+            return try await markSent([lease]).isEmpty ? .leaseLost : .granted
         case .creditShare(let wabaID):
-            let rows = try await claims.run(Queries.reserveCreditShare(lease.signupID, lease.id, wabaID))
+            let rows = try await pool.run(Queries.reserveCreditShare(lease.signupID, lease.id, wabaID))
             guard let owner = rows.first?.value else { return .leaseLost }
             return owner == lease.signupID ? .granted : .refused(.creditShareElsewhere(signupID: owner))
         case .registerCall(let phoneNumberID):
@@ -99,7 +151,7 @@ struct JobQueue: Sendable {
                 Int32(RegisterQuota.max),
                 Step.registerPhone.policy.leaseSeconds
             )
-            let (_, counted) = try await claims.atomically(Queries.lockPhone(phoneNumberID), call)
+            let (_, counted) = try await pool.atomically(Queries.lockPhone(phoneNumberID), call)
             guard let result = counted.first else { return .leaseLost }
             if result.isCounted { return .granted }
             if let other = result.elsewhere { return .refused(.registerElsewhere(signupID: other)) }
@@ -113,33 +165,54 @@ struct JobQueue: Sendable {
         case .none: return
         case .sentMark, .registerCall: break
         case .creditShare(let wabaID):
-            _ = try await claims.run(Queries.withdrawCreditShare(lease.signupID, wabaID))
+            _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID))
         }
-        _ = try await claims.run(Queries.unmarkSent(lease.signupID, lease.id))
+        _ = try await pool.run(Queries.unmarkSent(lease.signupID, lease.id))
     }
 
     /// Keeps a PIN sealed before any call carries it, and returns the one that counts.
     func keepPIN(_ sealed: String, signupID: Int64) async throws(PostgresError) -> String {
-        let rows = try await claims.run(Queries.sealPIN(signupID, sealed))
+        let rows = try await pool.run(Queries.sealPIN(signupID, sealed))
         guard let kept = rows.first?.value else { throw .decoding("embark.secrets has no row for the signup") }
         return kept
     }
 
     /// Seconds until the next job is due, 0 or less for now; nil when there is no job at all.
     func nextDue() async throws(PostgresError) -> Double? {
-        try await claims.run(Queries.nextDue()).first?.seconds
+        try await pool.run(Queries.nextDue()).first?.seconds
     }
 
     func numberOutcomes() async throws(PostgresError) {
-        _ = try await claims.run(Queries.numberOutcomes(10_000))
+        _ = try await pool.run(Queries.numberOutcomes(10_000))
     }
 
     func beat(sleeping: Bool, inFlight: Int) async throws(PostgresError) {
-        _ = try await claims.run(Queries.beatWorker(workerID, sleeping, Int32(clamping: inFlight)))
+        _ = try await pool.run(
+            Queries.beatWorker(workerID, sleeping, Int32(clamping: inFlight), host, processID, Version.current)
+        )
+    }
+
+    /// Workers that are listed and whose presence nobody holds.
+    func absentWorkers() async throws(PostgresError) -> Set<Int64> {
+        Set(try await pool.run(Queries.findAbsentWorkers(workerID)).map(\.value))
+    }
+
+    /// Makes what they hold and have not sent due at once, and returns how many jobs that were.
+    func release(absent workers: Set<Int64>) async throws(PostgresError) -> Int {
+        Int(try await pool.run(Queries.releaseAbsentWorkers(Array(workers))).first?.value ?? 0)
+    }
+
+    /// Deletes one batch of attempts that are older than the retention, and returns how many.
+    func deleteOldAttempts(days: Int, limit: Int) async throws(PostgresError) -> Int {
+        let rows = try await pool.run(
+            Queries.deleteOldAttempts(Int32(clamping: days), Int32(clamping: limit)),
+            deadline: .seconds(60)
+        )
+        return Int(rows.first?.value ?? 0)
     }
 
     func retire() async throws(PostgresError) {
-        _ = try await claims.run(Queries.retireWorker(workerID))
+        _ = try await pool.run(Queries.retireWorker(workerID))
     }
 }
 

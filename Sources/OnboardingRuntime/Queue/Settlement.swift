@@ -4,6 +4,7 @@ import Postgres
 
 struct Settlement: Sendable {
     let lease: Lease
+    let generation: Int32
     let step: String
     let attempt: Int32
     let verdict: String
@@ -16,35 +17,40 @@ struct Settlement: Sendable {
     let facts: Facts
     /// The business token that was learnt, sealed.
     let sealedToken: String?
+    /// The lease under which the following step is this worker's at once; nil leaves it to whoever claims it.
+    var nextLease: Lease?
 
     init(
         lease: Lease,
-        step: String,
-        attempt: Int32,
+        job: ClaimedJob,
         seconds: Double,
         transition: Transition,
         sealedToken: String?
     ) {
         self.lease = lease
-        self.step = step
-        self.attempt = attempt
+        generation = job.signup.generation
+        step = job.step.rawValue
+        attempt = job.attempt
         self.seconds = seconds
         verdict = transition.recorded.rawValue
         problem = transition.problem
         next = transition.next
         counts = transition.counts
         warning = transition.warning
-        facts = transition.facts
+        var facts = transition.facts
+        // The share's own row is found by its account.
+        if facts.allocationConfigID != nil { facts.wabaID = facts.wabaID ?? job.signup.wabaID }
+        self.facts = facts
         self.sealedToken = sealedToken
     }
 
-    /// A row that cannot be run is failed with its reason.
-    init(poison: PoisonRow, lease: Lease, step: String, attempt: Int32) {
+    /// A job that must not be run is failed with its reason.
+    init(setAside problem: Problem, row: ClaimRow, lease: Lease) {
         self.lease = lease
-        self.step = step
-        self.attempt = attempt
+        generation = row.generation
+        step = row.stepName
+        attempt = row.attempt
         seconds = 0
-        let problem = Problem(code: "unreadable_row", message: poison.reason)
         verdict = Transition.Recorded.fail.rawValue
         self.problem = problem
         next = .failed(problem, waitingOn: .operator)
@@ -55,53 +61,59 @@ struct Settlement: Sendable {
     }
 }
 
-/// Settlements as the arrays that settle.sql takes: one statement for a whole batch.
-struct SettlementColumns {
-    private(set) var signupIDs: [Int64] = []
-    private(set) var leaseIDs: [Int64] = []
-    private(set) var steps: [String] = []
-    private(set) var attempts: [Int32] = []
-    private(set) var verdicts: [String] = []
-    private(set) var seconds: [Double] = []
-    private(set) var statuses: [Int32?] = []
-    private(set) var errorCodes: [String?] = []
-    private(set) var errorMessages: [String?] = []
-    private(set) var fbtraceIDs: [String?] = []
-    private(set) var nexts: [String] = []
-    private(set) var nextSteps: [String?] = []
-    private(set) var delays: [Double] = []
-    private(set) var horizons: [Double?] = []
-    private(set) var counts: [Bool] = []
-    private(set) var parties: [String?] = []
-    private(set) var warnings: [String?] = []
-    private(set) var signupErrorCodes: [String?] = []
-    private(set) var signupErrorMessages: [String?] = []
-    private(set) var sealedTokens: [String?] = []
-    private(set) var tokenSeconds: [Double?] = []
-    private(set) var wabaIDs: [String?] = []
-    private(set) var phoneNumberIDs: [String?] = []
-    private(set) var allocationConfigIDs: [String?] = []
-    private(set) var testMessageIDs: [String?] = []
-    private(set) var testMessageWAIDs: [String?] = []
+/// The columns that a settle and the record of a late result have in common.
+struct ResultColumns {
+    var signupIDs: Int64Column
+    var leaseIDs: Int64Column
+    var generations: Int32Column
+    var steps: TextColumn
+    var attempts: Int32Column
+    var seconds: DoubleColumn
+    var statuses: Int32Column
+    var errorCodes: TextColumn
+    var errorMessages: TextColumn
+    var fbtraceIDs: TextColumn
+    var sealedTokens: TextColumn
+    var tokenSeconds: DoubleColumn
+    var wabaIDs: TextColumn
+    var phoneNumberIDs: TextColumn
+    var allocationConfigIDs: TextColumn
+    var testMessageIDs: TextColumn
+    var testMessageWAIDs: TextColumn
 
     init(_ settlements: [Settlement]) {
-        for settlement in settlements { append(settlement) }
+        let count = settlements.count
+        signupIDs = Int64Column(reserving: count)
+        leaseIDs = Int64Column(reserving: count)
+        generations = Int32Column(reserving: count)
+        steps = TextColumn(reserving: count)
+        attempts = Int32Column(reserving: count)
+        seconds = DoubleColumn(reserving: count)
+        statuses = Int32Column(reserving: count)
+        errorCodes = TextColumn()
+        errorMessages = TextColumn()
+        fbtraceIDs = TextColumn()
+        sealedTokens = TextColumn()
+        tokenSeconds = DoubleColumn()
+        wabaIDs = TextColumn()
+        phoneNumberIDs = TextColumn()
+        allocationConfigIDs = TextColumn()
+        testMessageIDs = TextColumn()
+        testMessageWAIDs = TextColumn()
+        for one in settlements { append(one) }
     }
 
     private mutating func append(_ one: Settlement) {
         signupIDs.append(one.lease.signupID)
         leaseIDs.append(one.lease.id)
+        generations.append(one.generation)
         steps.append(one.step)
         attempts.append(one.attempt)
-        verdicts.append(one.verdict)
         seconds.append(one.seconds)
         statuses.append(one.problem?.httpStatus.map { Int32(clamping: $0) })
         errorCodes.append(one.problem.map { StorableText.of($0.code) })
         errorMessages.append(one.problem.map { StorableText.of($0.message) })
         fbtraceIDs.append(one.problem?.fbtraceID.map { StorableText.of($0) })
-        appendNext(one.next)
-        counts.append(one.counts)
-        warnings.append(one.warning)
         sealedTokens.append(one.sealedToken)
         tokenSeconds.append(one.facts.tokenLifetimeSeconds.map(Double.init))
         wabaIDs.append(one.facts.wabaID)
@@ -110,34 +122,71 @@ struct SettlementColumns {
         testMessageIDs.append(one.facts.testMessageID.map { StorableText.of($0) })
         testMessageWAIDs.append(one.facts.testMessageWAID.map { StorableText.of($0) })
     }
+}
 
-    private mutating func appendNext(_ next: Transition.Next) {
+/// How the signups go on: the other columns of a settle.
+struct NextColumns {
+    var verdicts: TextColumn
+    var steps: TextColumn
+    var delays: DoubleColumn
+    var horizons: DoubleColumn
+    var counts: BoolColumn
+    var leaseIDs: Int64Column
+    var endStates: TextColumn
+    var parties: TextColumn
+    var errorCodes: TextColumn
+    var errorMessages: TextColumn
+    var warnings: TextColumn
+
+    init(_ settlements: [Settlement]) {
+        let count = settlements.count
+        verdicts = TextColumn(reserving: count)
+        steps = TextColumn(reserving: count)
+        delays = DoubleColumn(reserving: count)
+        horizons = DoubleColumn(reserving: count)
+        counts = BoolColumn(reserving: count)
+        leaseIDs = Int64Column(reserving: count)
+        endStates = TextColumn()
+        parties = TextColumn()
+        errorCodes = TextColumn()
+        errorMessages = TextColumn()
+        warnings = TextColumn()
+        for one in settlements { append(one) }
+    }
+
+    private mutating func append(_ one: Settlement) {
+        verdicts.append(one.verdict)
+        counts.append(one.counts)
+        leaseIDs.append(one.nextLease?.id)
+        warnings.append(one.warning)
         var step: String?
         var delay = 0.0
         var horizon: Double?
+        var end: String?
         var party: String?
         var problem: Problem?
-        switch next {
+        switch one.next {
         case .step(let following):
-            nexts.append("step")
             step = following.rawValue
             horizon = following.policy.horizonSeconds
+            if one.nextLease != nil { delay = following.policy.leaseSeconds }
         case .again(let seconds):
-            nexts.append("again")
+            step = one.step
             delay = seconds
         case .completed:
-            nexts.append("completed")
+            end = "completed"
         case .failed(let why, let waitingOn):
-            nexts.append("failed")
+            end = "failed"
             party = waitingOn.rawValue
             problem = why
         }
-        nextSteps.append(step)
+        steps.append(step)
         delays.append(delay)
         horizons.append(horizon)
+        endStates.append(end)
         parties.append(party)
-        signupErrorCodes.append(problem.map { StorableText.of($0.code) })
-        signupErrorMessages.append(problem.map { StorableText.of($0.message) })
+        errorCodes.append(problem.map { StorableText.of($0.code) })
+        errorMessages.append(problem.map { StorableText.of($0.message) })
     }
 }
 

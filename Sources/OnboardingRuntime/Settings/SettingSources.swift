@@ -21,6 +21,7 @@ public struct SettingSources: Sendable {
         "EMBARK_SYSTEM_TOKEN": "",
         "EMBARK_CONCURRENCY": "64",
         "EMBARK_DRAIN_SECONDS": "30",
+        "EMBARK_RETENTION_DAYS": "90",
         "EMBARK_LISTEN": "127.0.0.1:9464",
         "EMBARK_APPSECRET_PROOF": "true",
         "EMBARK_LOG_LEVEL": "info",

@@ -15,6 +15,8 @@ public struct WorkerSettings: Sendable {
     let concurrency: Int
     /// How long calls in flight may go on after SIGTERM.
     let drainSeconds: Int
+    /// How long attempts are kept, in days.
+    let retentionDays: Int
     let listenHost: String
     let listenPort: Int
     /// Whether the address was asked for: a default that is taken gives way to the next free port.
@@ -85,6 +87,7 @@ public struct WorkerSettings: Sendable {
         }
         concurrency = number("EMBARK_CONCURRENCY", 1...10_000)
         drainSeconds = number("EMBARK_DRAIN_SECONDS", 0...3600)
+        retentionDays = number("EMBARK_RETENTION_DAYS", 1...36_500)
         let listen = read("EMBARK_LISTEN")
         let parts = listen.split(separator: ":", omittingEmptySubsequences: false)
         if parts.count == 2, !parts[0].isEmpty, let port = Int(parts[1]), (0...65_535).contains(port) {
@@ -122,6 +125,25 @@ public struct WorkerSettings: Sendable {
         guard problems.isEmpty, let ring else { throw SettingsErrors(problems) }
         keys = ring
     }
+
+    /// For the connections that claim and settle.
+    ///
+    /// Plans must not depend on when they were made: on an empty queue the planner would take a sequential scan, and keep it
+    /// while the queue grows. Through a transaction pooler a session has no settings and no prepared statements of its own.
+    func workerConnectionOptions() throws(SettingsError) -> ConnectionOptions {
+        var options = try database.connectionOptions(applicationName: "embark worker")
+        if directDatabaseURL.isEmpty {
+            options.sessionSettings = Self.stablePlans
+        } else {
+            options.preparesStatements = false
+        }
+        return options
+    }
+
+    static let stablePlans = [
+        "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", "plan_cache_mode": "force_generic_plan",
+        "idle_in_transaction_session_timeout": "10s",
+    ]
 
     /// Tokens travel there: encrypted, or not off this machine.
     private static func isSafe(_ url: String) -> Bool {

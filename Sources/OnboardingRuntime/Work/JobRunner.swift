@@ -10,6 +10,7 @@ struct JobRunner: Sendable {
     static let movesMax = 40
 
     let queue: JobQueue
+    let marks: SentMarker
     let client: GraphClient
     let keys: KeyRing
     let installation: Installation
@@ -20,11 +21,11 @@ struct JobRunner: Sendable {
     /// - Parameter claimed: when the claim was sent: the lease counts from then.
     /// - Returns: what to settle; nil when the lease was lost or the database could not be asked, and nothing may be
     ///   written: another worker has the job, or will have it when the lease ends.
-    func run(_ job: ClaimedJob, lease: Lease, claimed: ContinuousClock.Instant) async -> Settlement? {
+    func run(_ job: inout ClaimedJob, lease: Lease, claimed: ContinuousClock.Instant) async -> Settlement? {
         let started = ContinuousClock.now
         var verdict: Verdict
         do {
-            verdict = try await self.verdict(on: job, lease: lease, claimed: claimed)
+            verdict = try await self.verdict(on: &job, lease: lease, claimed: claimed)
         } catch let error as SealingError {
             verdict = .fail(Problem(code: "sealing_failed", message: error.description), waitingOn: .operator)
         } catch is LeaseLost {
@@ -53,8 +54,7 @@ struct JobRunner: Sendable {
         )
         return Settlement(
             lease: lease,
-            step: job.step.rawValue,
-            attempt: job.attempt,
+            job: job,
             seconds: (ContinuousClock.now - started) / .seconds(1),
             transition: transition,
             sealedToken: sealedToken
@@ -64,13 +64,13 @@ struct JobRunner: Sendable {
     private struct LeaseLost: Error {}
 
     private func verdict(
-        on job: ClaimedJob,
+        on job: inout ClaimedJob,
         lease: Lease,
         claimed: ContinuousClock.Instant
     ) async throws -> Verdict {
         let policy = job.step.policy
         let deadline = claimed + .seconds(min(policy.deadlineSeconds, job.leaseSeconds - Policy.leaseMarginSeconds))
-        let credentials = try await credentials(for: job)
+        let credentials = try await credentials(for: &job)
         var context = StepContext(
             signup: job.signup,
             installation: installation,
@@ -109,7 +109,7 @@ struct JobRunner: Sendable {
         _ credentials: Credentials,
         seconds: Double
     ) async throws -> StepEvent {
-        switch try await queue.permission(for: request.precondition, lease: lease) {
+        switch try await permission(for: request.precondition, lease: lease) {
         case .leaseLost: throw LeaseLost()
         case .refused(let refusal): return .refused(refusal)
         case .granted: break
@@ -121,23 +121,32 @@ struct JobRunner: Sendable {
         return .answer(to: request.endpoint, answer)
     }
 
-    /// Opens what is sealed. A plain PIN is sealed by the first worker that meets it, and one is made where none was given.
-    private func credentials(for job: ClaimedJob) async throws -> Credentials {
+    /// Sent marks go to the database in batches, the rest one by one.
+    private func permission(
+        for precondition: GraphRequest.Precondition,
+        lease: Lease
+    ) async throws -> JobQueue.Permission {
+        guard case .sentMark = precondition else { return try await queue.permission(for: precondition, lease: lease) }
+        return try await marks.submit(lease).get()
+    }
+
+    /// Opens what is sealed, once for all steps that this worker runs. A plain PIN is sealed by the first worker that meets
+    /// it, and one is made where none was given.
+    private func credentials(for job: inout ClaimedJob) async throws -> Credentials {
         var credentials = Credentials(appID: installation.appID, appSecret: appSecret, systemToken: systemToken)
         credentials.code = job.secrets.code
         credentials.verifyToken = job.secrets.verifyToken
-        if let sealed = job.secrets.sealedToken {
-            credentials.businessToken = try keys.open(sealed, signupID: job.signupID, purpose: .token)
+        if job.secrets.token == nil, let sealed = job.secrets.sealedToken {
+            job.secrets.token = try keys.open(sealed, signupID: job.signupID, purpose: .token)
         }
+        credentials.businessToken = job.secrets.token
         let needsPIN = job.step == .registerPhone
-        if job.secrets.pin != nil || (needsPIN && job.secrets.sealedPIN == nil) {
-            let pin = job.secrets.pin ?? Self.makePIN()
-            let kept = try await queue.keepPIN(
-                keys.seal(pin, signupID: job.signupID, purpose: .pin),
-                signupID: job.signupID
-            )
-            credentials.pin = try keys.open(kept, signupID: job.signupID, purpose: .pin)
-        } else if needsPIN, let sealed = job.secrets.sealedPIN {
+        if let pin = job.secrets.plainPIN ?? (needsPIN && job.secrets.sealedPIN == nil ? Self.makePIN() : nil) {
+            let sealed = try keys.seal(pin, signupID: job.signupID, purpose: .pin)
+            job.secrets.sealedPIN = try await queue.keepPIN(sealed, signupID: job.signupID)
+            job.secrets.plainPIN = nil
+        }
+        if needsPIN, let sealed = job.secrets.sealedPIN {
             credentials.pin = try keys.open(sealed, signupID: job.signupID, purpose: .pin)
         }
         return credentials

@@ -1,89 +1,57 @@
-/// Writes results in batches that grow with the load by themselves: what comes while one statement runs goes with the next.
+/// Writes batches of results, and does not give one up before its lease has ended.
 import Logging
 import Onboarding
 import Postgres
 
-actor Settler {
+struct Settler: Sendable {
     /// Jobs in one statement.
     static let batchMax = 500
+    /// Tries to keep what late results have told.
+    static let lateTriesMax = 8
 
-    private let queue: JobQueue
-    private let logger: Logger
-    private var waiting: [Entry] = []
-    private let signal = Signal()
-
-    private struct Entry {
+    struct Result: Sendable {
         let settlement: Settlement
         let leaseEnd: ContinuousClock.Instant
-        let done: CheckedContinuation<Bool, Never>
     }
 
-    init(queue: JobQueue, logger: Logger) {
-        self.queue = queue
-        self.logger = logger
-    }
+    let queue: JobQueue
+    let logger: Logger
 
-    /// Returns when the result is written, true if it moved the job; or when the lease has ended before it could be.
-    func settle(_ settlement: Settlement, leaseEnd: ContinuousClock.Instant) async -> Bool {
-        await withCheckedContinuation { done in
-            waiting.append(Entry(settlement: settlement, leaseEnd: leaseEnd, done: done))
-            signal.raise()
-        }
-    }
-
-    /// Writes until it is cancelled and nothing is left to write.
-    func run() async {
-        while true {
-            await signal.wait(atMost: .seconds(60))
-            await drain()
-            if Task.isCancelled { return }
-        }
-    }
-
-    private func drain() async {
-        while !waiting.isEmpty {
-            // One row a signup and statement.
-            var batch: [Entry] = []
-            var later: [Entry] = []
-            var signups: Set<Int64> = []
-            for entry in waiting {
-                if batch.count < Self.batchMax, signups.insert(entry.settlement.lease.signupID).inserted {
-                    batch.append(entry)
-                } else {
-                    later.append(entry)
-                }
-            }
-            waiting = later
-            await write(batch)
-        }
+    /// For each result whether it moved its job.
+    func write(_ results: [Result]) async -> [Bool] {
+        let moved = await settle(results)
+        let late = results.filter { !moved.contains($0.settlement.lease) }.map(\.settlement)
+        if !late.isEmpty { await record(late) }
+        return results.map { moved.contains($0.settlement.lease) }
     }
 
     /// A result that could not be written is tried again until its lease ends: then another worker has the job.
-    private func write(_ batch: [Entry]) async {
-        var batch = batch
+    private func settle(_ results: [Result]) async -> Set<Lease> {
+        var moved: Set<Lease> = []
+        var rest = results
         var pause = Duration.milliseconds(20)
-        while !batch.isEmpty {
+        var isUncertain = false
+        while !rest.isEmpty {
             do throws(PostgresError) {
-                let moved = try await queue.settle(batch.map(\.settlement))
-                for entry in batch { finish(entry, moved: moved.contains(entry.settlement.lease.signupID)) }
-                return
+                if isUncertain {
+                    // The lost answer may have been that of a commit.
+                    let settled = try await queue.settled(of: rest.map(\.settlement))
+                    moved.formUnion(settled)
+                    rest.removeAll { settled.contains($0.settlement.lease) }
+                    isUncertain = false
+                    if rest.isEmpty { break }
+                }
+                moved.formUnion(try await queue.settle(rest.map(\.settlement)))
+                break
             } catch {
+                isUncertain = true
                 logger.error(
                     "results not written yet",
-                    metadata: ["error": "\(error)", "results": "\(batch.count)"]
+                    metadata: ["error": "\(error)", "results": "\(rest.count)"]
                 )
             }
             let now = ContinuousClock.now
-            for entry in batch where entry.leaseEnd <= now {
-                logger.error(
-                    "result lost with its lease, the job will run again",
-                    metadata: [
-                        "signup.id": "\(entry.settlement.lease.signupID)", "job.step": "\(entry.settlement.step)",
-                    ]
-                )
-                entry.done.resume(returning: false)
-            }
-            batch.removeAll { $0.leaseEnd <= now }
+            rest.removeAll { $0.leaseEnd <= now }
             do {
                 try await Task.sleep(for: pause)
             } catch {
@@ -91,15 +59,32 @@ actor Settler {
             }
             pause = min(pause * 2, .seconds(1))
         }
+        return moved
     }
 
-    private func finish(_ entry: Entry, moved: Bool) {
-        if !moved {
+    /// They move nothing, but a token, an allocation's or a message's id cannot be had again.
+    private func record(_ late: [Settlement]) async {
+        for settlement in late {
             logger.warning(
                 "stale result, another worker has the job",
-                metadata: ["signup.id": "\(entry.settlement.lease.signupID)", "job.step": "\(entry.settlement.step)"]
+                metadata: ["signup.id": "\(settlement.lease.signupID)", "job.step": "\(settlement.step)"]
             )
         }
-        entry.done.resume(returning: moved)
+        var pause = Duration.milliseconds(50)
+        for attempt in 1...Self.lateTriesMax {
+            do throws(PostgresError) {
+                try await queue.recordLate(late)
+                return
+            } catch {
+                let level: Logger.Level = attempt == Self.lateTriesMax ? .error : .warning
+                logger.log(level: level, "late results not recorded", metadata: ["error": "\(error)"])
+            }
+            do {
+                try await Task.sleep(for: pause)
+            } catch {
+                // Cancelled: the tries that are left follow at once.
+            }
+            pause = min(pause * 2, .seconds(2))
+        }
     }
 }

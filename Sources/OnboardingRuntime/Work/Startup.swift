@@ -59,7 +59,9 @@ struct Startup {
         return Ready(
             workerID: id,
             installation: installation,
-            listener: Listener(direct, channels: ["embark_jobs"])
+            listener: Listener(direct, channels: ["embark_jobs"]) { connection throws(PostgresError) in
+                _ = try await connection.run(Queries.takePresence(Int32(truncatingIfNeeded: id)))
+            }
         )
     }
 }

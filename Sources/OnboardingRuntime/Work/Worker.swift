@@ -1,5 +1,6 @@
 /// A worker process: waits for work, claims it, runs it, and lets go in order when it is told to end.
 import AsyncHTTPClient
+import Foundation
 public import Logging
 import Onboarding
 import Postgres
@@ -11,6 +12,12 @@ public struct Worker: Service {
     static let pollInterval = Duration.milliseconds(250)
     /// How often outcomes are numbered and the worker's row is written.
     static let tickInterval = Duration.milliseconds(500)
+    /// Between two looks for workers that are gone: what they had not sent is due again within a second.
+    static let presenceInterval = Duration.milliseconds(300)
+    static let cleanUpInterval = Duration.seconds(60)
+    /// Attempts deleted in one statement, and statements in one round.
+    static let cleanUpBatch = 5_000
+    static let cleanUpRoundsMax = 20
     /// Jobs in one claim.
     static let claimMax = 500
 
@@ -27,36 +34,48 @@ public struct Worker: Service {
     }
 
     public func run() async throws {
-        let options = try settings.database.connectionOptions(applicationName: "embark worker")
-        let claims = Pool(options, size: 1)
-        let settles = Pool(options, size: 1)
-        guard let start = try await Startup(settings: settings, logger: logger).prepare(on: claims) else { return }
-        let queue = JobQueue(claims: claims, settles: settles, workerID: start.workerID)
+        let pool = Pool(try settings.workerConnectionOptions(), size: JobQueue.connectionsMax)
+        guard let start = try await Startup(settings: settings, logger: logger).prepare(on: pool) else { return }
+        let queue = JobQueue(
+            pool: pool,
+            workerID: start.workerID,
+            host: ProcessInfo.processInfo.hostName,
+            processID: getpid()
+        )
         let http = GraphClient.makeHTTPClient(connectionsMax: settings.concurrency + settings.concurrency / 4 + 1)
         var logger = logger
         logger[metadataKey: "worker.id"] = "\(start.workerID)"
-        let run = WorkerRun(
+        let marks = SentMarks.batcher(queue)
+        let runner = JobRunner(
             queue: queue,
-            settler: Settler(queue: queue, logger: logger),
-            runner: JobRunner(
-                queue: queue,
-                client: GraphClient(http: http, settings: settings.graph),
-                keys: settings.keys,
-                installation: start.installation,
-                appSecret: settings.appSecret,
-                systemToken: settings.systemToken,
-                logger: logger
-            ),
-            settings: settings,
-            untilIdle: untilIdle,
-            status: status,
+            marks: marks,
+            client: GraphClient(http: http, settings: settings.graph),
+            keys: settings.keys,
+            installation: start.installation,
+            appSecret: settings.appSecret,
+            systemToken: settings.systemToken,
             logger: logger
         )
+        let run = WorkerRun(
+            queue: queue,
+            limits: WorkerLimits(
+                concurrency: settings.concurrency,
+                drainSeconds: settings.drainSeconds,
+                retentionDays: settings.retentionDays,
+                untilIdle: untilIdle
+            ),
+            status: status,
+            logger: logger
+        ) { await runner.run(&$0, lease: $1, claimed: $2) }
         logger.info(
             "worker started",
             metadata: ["version": "\(Version.current)", "concurrency": "\(settings.concurrency)"]
         )
-        await run.work(listener: start.listener)
+        await withTaskGroup(of: Void.self) { marking in
+            marking.addTask { await marks.run() }
+            await run.work(listener: start.listener)
+            marks.end()
+        }
         do {
             // What ended last is numbered, too.
             try await queue.numberOutcomes()
@@ -64,8 +83,7 @@ public struct Worker: Service {
         } catch {
             logger.warning("worker row left behind", metadata: ["error": "\(error)"])
         }
-        await claims.close()
-        await settles.close()
+        await pool.close()
         try await http.shutdown()
         logger.info("worker ended")
     }

@@ -5,188 +5,159 @@ import Postgres
 import ServiceLifecycle
 import Synchronization
 
-struct WorkerRun: Sendable {
+/// Runs one step of a claimed job. In a worker that is `JobRunner`; the benchmark runs steps that do nothing.
+typealias StepRun = @Sendable (inout ClaimedJob, Lease, ContinuousClock.Instant) async -> Settlement?
+
+/// What bounds a worker process.
+struct WorkerLimits: Sendable {
+    var concurrency: Int
+    var drainSeconds: Int = 30
+    var retentionDays: Int = 90
+    /// End when no job is left, retries included.
+    var untilIdle = false
+
+    /// A quarter more slots than the rest may fill: a code must never wait for a free one.
+    var concurrencyWithCodes: Int { concurrency + max(1, concurrency / 4) }
+}
+
+final class WorkerRun: Sendable {
     let queue: JobQueue
-    let settler: Settler
-    let runner: JobRunner
-    let settings: WorkerSettings
-    let untilIdle: Bool
+    let limits: WorkerLimits
     let status: WorkerStatus
     let logger: Logger
-    /// Raised when there may be work: a notification, a settled step, a free slot.
+    private let run: StepRun
+    private let results: Batcher<Settler.Result, Bool>
+    private let leases: LeaseIDs
+    /// Raised when there may be work: a notification, a due row that was left, a free slot while more is due.
     private let wake = Signal()
     private let held = HeldLeases()
+    /// The last claim came back full, or nothing was claimed yet: a slot that becomes free has work.
+    private let moreIsDue = Atomic<Bool>(true)
+    /// More codes are due than slots are free: signups let go of theirs between two steps.
+    private let codesWait = Atomic<Bool>(false)
+    private let isDraining = Atomic<Bool>(false)
+    private let sleeps = Atomic<Bool>(false)
 
-    init(
-        queue: JobQueue,
-        settler: Settler,
-        runner: JobRunner,
-        settings: WorkerSettings,
-        untilIdle: Bool,
-        status: WorkerStatus,
-        logger: Logger
-    ) {
+    init(queue: JobQueue, limits: WorkerLimits, status: WorkerStatus, logger: Logger, run: @escaping StepRun) {
         self.queue = queue
-        self.settler = settler
-        self.runner = runner
-        self.settings = settings
-        self.untilIdle = untilIdle
+        self.limits = limits
         self.status = status
         self.logger = logger
+        self.run = run
+        leases = LeaseIDs(workerID: queue.workerID)
+        let settler = Settler(queue: queue, logger: logger)
+        results = Batcher(batchMax: Settler.batchMax, writers: JobQueue.connectionsMax, secondFrom: 100) {
+            await settler.write($0)
+        }
     }
 
     /// Works until it is told to end, or until nothing is left to do.
     func work(listener: Listener) async {
-        await withTaskGroup(of: Void.self) { services in
-            services.addTask { await settler.run() }
-            services.addTask { await listen(listener) }
-            services.addTask { await tick() }
-            await withGracefulShutdownHandler {
-                await claimAndRun()
-            } onGracefulShutdown: {
-                wake.raise()
+        await withTaskGroup(of: Void.self) { writing in
+            writing.addTask { await self.results.run() }
+            await withTaskGroup(of: Void.self) { services in
+                services.addTask { await self.listen(listener) }
+                services.addTask { await self.tick() }
+                services.addTask { await self.watchPresence() }
+                services.addTask { await self.cleanUp() }
+                await withGracefulShutdownHandler {
+                    await claimAndRun()
+                } onGracefulShutdown: {
+                    self.wake.raise()
+                }
+                services.cancelAll()
             }
-            services.cancelAll()
+            results.end()
         }
     }
 
+    // MARK: Claiming
+
     /// Claims while there are free slots, runs each job as a child, and drains at the end.
     private func claimAndRun() async {
-        await withTaskGroup(of: Void.self) { jobs in
-            var leaseNumber: Int64 = 0
+        await withDiscardingTaskGroup { jobs in
+            var watermark = Watermark()
             while !Task.isShuttingDownGracefully, !Task.isCancelled {
-                leaseNumber += 1
-                let claimed = await claimOnce(leaseNumber: leaseNumber, &jobs)
-                if claimed > 0 { continue }
-                if untilIdle, held.count == 0, await nothingIsLeft() { return }
+                if await claimOnce(&watermark, &jobs) { continue }
+                if limits.untilIdle, held.count == 0, await nothingIsLeft() { return }
                 await wake.wait(atMost: Worker.pollInterval)
             }
             await drain(&jobs)
         }
     }
 
-    /// One look at the queue, the expiring codes first. Returns how many jobs it started.
-    private func claimOnce(leaseNumber: Int64, _ jobs: inout TaskGroup<Void>) async -> Int {
-        // A quarter more slots than the rest may fill: a code must never wait for a free one.
-        let extra = max(1, settings.concurrency / 4)
-        let leaseID = queue.workerID << 32 | leaseNumber
-        var started = 0
-        for (lane, slots) in [(Int16(0), settings.concurrency + extra), (5, settings.concurrency)] {
-            let free = min(slots - held.count, Worker.claimMax)
-            guard free > 0 else { continue }
-            let asked = ContinuousClock.now
-            do throws(PostgresError) {
-                let rows = try await queue.claim(lane: lane, limit: free, leaseID: leaseID)
-                status.change {
-                    $0.isDatabaseReachable = true
-                    $0.lastClaim = .now
-                }
-                for row in rows {
-                    FaultHook.reached(.claim, step: row.stepName)
-                    start(row, leaseID: leaseID, asked: asked, &jobs)
-                }
-                started += rows.count
-            } catch {
-                status.change { $0.isDatabaseReachable = !error.isConnectionLoss }
-                logger.error("claim failed", metadata: ["error": "\(error)"])
-                return started
+    /// One look at the queue, the expiring codes first. Returns whether to look again at once.
+    private func claimOnce(_ watermark: inout Watermark, _ jobs: inout DiscardingTaskGroup) async -> Bool {
+        // A job that may be what ends its workers has the process for itself.
+        if held.runsAlone { return false }
+        do throws(PostgresError) {
+            let codes = try await claim(lane: 0, slots: limits.concurrencyWithCodes, from: nil, &jobs)
+            codesWait.store(codes == .full, ordering: .relaxed)
+            let rest = try await claim(lane: 5, slots: limits.concurrency, from: watermark.next(), &jobs) {
+                watermark.note($0, took: $1)
             }
+            moreIsDue.store(codes != .short || rest != .short, ordering: .relaxed)
+            if codes == .full || rest == .full { return true }
+            if codes == .short || rest == .short, watermark.startsOver() { return true }
+            guard rest == .short, !sleeps.load(ordering: .relaxed) else { return false }
+            // Registered as a sleeper first, and then another look: what was enqueued in between is found.
+            sleeps.store(true, ordering: .relaxed)
+            try await queue.beat(sleeping: true, inFlight: held.count)
+            return true
+        } catch {
+            status.change { $0.isDatabaseReachable = !error.isConnectionLoss }
+            logger.error("claim failed", metadata: ["error": "\(error)"])
+            return false
         }
-        return started
     }
 
-    private func start(
-        _ row: ClaimRow,
+    /// What a claim brought: `none` when no slot was free.
+    private enum Claimed { case none, short, full }
+
+    private func claim(
+        lane: Int16,
+        slots: Int,
+        from watermark: Timestamp?,
+        _ jobs: inout DiscardingTaskGroup,
+        note: ([ClaimRow], Duration) -> Void = { _, _ in }
+    ) async throws(PostgresError) -> Claimed {
+        let free = min(slots - held.count, Worker.claimMax)
+        guard free > 0 else { return .none }
+        let leaseID = leases.next()
+        let asked = ContinuousClock.now
+        let rows = try await queue.claim(lane: lane, limit: free, leaseID: leaseID, from: watermark)
+        status.change {
+            $0.isDatabaseReachable = true
+            $0.lastClaim = .now
+        }
+        note(rows, .now - asked)
+        if rows.contains(where: { $0.interrupted >= Interruptions.aloneFrom }) {
+            try await startAlone(rows, leaseID: leaseID, asked: asked, &jobs)
+        } else {
+            for row in rows { start(row, leaseID: leaseID, asked: asked, &jobs) }
+        }
+        return rows.count < free ? .short : .full
+    }
+
+    /// Among the rows is one that has interrupted several workers. It runs when nothing else does, and the rest of the claim
+    /// goes back; while other jobs are in hands it goes back itself, and nothing more is claimed until they have ended.
+    private func startAlone(
+        _ rows: [ClaimRow],
         leaseID: Int64,
         asked: ContinuousClock.Instant,
-        _ jobs: inout TaskGroup<Void>
-    ) {
-        let lease = Lease(signupID: row.signupID, id: leaseID)
-        held.insert(lease)
-        status.change { $0.inFlight = held.count }
-        jobs.addTask {
-            await run(row, lease: lease, asked: asked)
-            held.remove(lease)
-            status.change { $0.inFlight = held.count }
-            wake.raise()
-        }
-    }
-
-    private func run(_ row: ClaimRow, lease: Lease, asked: ContinuousClock.Instant) async {
-        let settlement: Settlement?
-        var leaseSeconds = 60.0
-        switch row.job {
-        case .success(let job):
-            leaseSeconds = job.leaseSeconds
-            settlement = await runner.run(job, lease: lease, claimed: asked)
-        case .failure(let poison):
-            logger.error(
-                "row set aside",
-                metadata: ["signup.id": "\(row.signupID)", "job.step": "\(row.stepName)", "reason": "\(poison.reason)"]
-            )
-            settlement = Settlement(poison: poison, lease: lease, step: row.stepName, attempt: row.attempt)
-        }
-        guard let settlement else { return }
-        FaultHook.reached(.settle, step: row.stepName)
-        let moved = await settler.settle(settlement, leaseEnd: asked + .seconds(leaseSeconds))
-        log(settlement, moved: moved)
-    }
-
-    private func log(_ settlement: Settlement, moved: Bool) {
-        var metadata: Logger.Metadata = [
-            "signup.id": "\(settlement.lease.signupID)", "job.step": "\(settlement.step)",
-            "job.attempt": "\(settlement.attempt)", "job.verdict": "\(moved ? settlement.verdict : "stale")",
-        ]
-        if let problem = settlement.problem {
-            metadata["error.code"] = "\(StorableText.of(problem.code))"
-            metadata["error.message"] = "\(StorableText.of(problem.message))"
-            if let fbtrace = problem.fbtraceID { metadata["graph.fbtrace_id"] = "\(StorableText.of(fbtrace))" }
-        }
-        logger.log(level: settlement.problem == nil ? .debug : .info, "step settled", metadata: metadata)
-    }
-
-    /// Lets what is in flight end within the drain limit and gives the rest back.
-    private func drain(_ jobs: inout TaskGroup<Void>) async {
-        status.change { $0.isDraining = true }
-        logger.info("draining", metadata: ["in_flight": "\(held.count)"])
-        let end = ContinuousClock.now + .seconds(settings.drainSeconds)
-        while held.count > 0, ContinuousClock.now < end, !Task.isCancelled {
-            await wake.wait(atMost: min(.seconds(1), end - ContinuousClock.now))
-        }
-        let rest = held.all
-        guard !rest.isEmpty else { return }
-        jobs.cancelAll()
-        do throws(PostgresError) {
-            try await queue.giveBack(rest)
-        } catch {
-            logger.error("leases not given back, they end by themselves", metadata: ["error": "\(error)"])
-        }
-    }
-
-    private func listen(_ listener: Listener) async {
-        await listener.run { event in
-            switch event {
-            case .listening, .notification: wake.raise()
-            case .disconnected(let error):
-                logger.warning("listening interrupted, polling goes on", metadata: ["error": "\(error)"])
-            }
-        }
-    }
-
-    private func tick() async {
-        while !Task.isCancelled {
-            do throws(PostgresError) {
-                try await queue.numberOutcomes()
-                try await queue.beat(sleeping: true, inFlight: held.count)
-            } catch {
-                logger.debug("tick failed", metadata: ["error": "\(error)"])
-            }
-            do {
-                try await Task.sleep(for: Worker.tickInterval)
-            } catch {
-                break
-            }
-        }
+        _ jobs: inout DiscardingTaskGroup
+    ) async throws(PostgresError) {
+        let suspects = rows.filter { $0.interrupted >= Interruptions.aloneFrom }
+        let chosen = held.count == 0 ? suspects.first?.signupID : nil
+        let others = rows.filter { chosen == nil ? $0.interrupted >= Interruptions.aloneFrom : $0.signupID != chosen }
+        held.runsAlone = true
+        try await queue.giveBack(
+            others.map { Lease(signupID: $0.signupID, id: leaseID) },
+            afterSeconds: chosen == nil ? 1 : 0
+        )
+        let givenBack = Set(others.map(\.signupID))
+        for row in rows where !givenBack.contains(row.signupID) { start(row, leaseID: leaseID, asked: asked, &jobs) }
+        held.endAloneIfEmpty()
     }
 
     private func nothingIsLeft() async -> Bool {
@@ -197,14 +168,266 @@ struct WorkerRun: Sendable {
             return false
         }
     }
+
+    // MARK: Running
+
+    private func start(
+        _ row: ClaimRow,
+        leaseID: Int64,
+        asked: ContinuousClock.Instant,
+        _ jobs: inout DiscardingTaskGroup
+    ) {
+        FaultHook.reached(.claim, step: row.stepName)
+        let lease = Lease(signupID: row.signupID, id: leaseID)
+        held.insert(lease)
+        jobs.addTask {
+            let leftDue = await self.runSteps(of: row, lease, asked)
+            if leftDue || self.moreIsDue.load(ordering: .relaxed) || self.held.count == 0 { self.wake.raise() }
+        }
+    }
+
+    /// Runs a signup's steps as long as each settlement leases the next one to this worker. Returns whether a job was left
+    /// that is due at once.
+    private func runSteps(of row: ClaimRow, _ first: Lease, _ asked: ContinuousClock.Instant) async -> Bool {
+        var lease = first
+        var asked = asked
+        defer { held.remove(lease) }
+        guard var job = await runnable(row, lease, asked) else { return false }
+        while true {
+            guard var settlement = await run(&job, lease, asked) else { return false }
+            FaultHook.reached(.settle, step: settlement.step)
+            // Given back meanwhile, by a drain that could not wait: there is nothing to settle.
+            guard held.contains(lease) else { return false }
+            let following = step(behind: settlement)
+            if following != nil, goesOn(to: following) {
+                settlement.nextLease = Lease(signupID: lease.signupID, id: leases.next())
+            }
+            let settled = ContinuousClock.now
+            let moved = await results.submit(
+                Settler.Result(settlement: settlement, leaseEnd: asked + .seconds(job.leaseSeconds))
+            )
+            log(settlement, moved: moved)
+            guard moved, let following, let next = settlement.nextLease else { return moved && following != nil }
+            held.replace(lease, by: next)
+            lease = next
+            asked = settled
+            job = job.goingOn(to: following, with: settlement)
+            FaultHook.reached(.claim, step: following.rawValue)
+        }
+    }
+
+    private func step(behind settlement: Settlement) -> Step? {
+        guard case .step(let step) = settlement.next else { return nil }
+        return step
+    }
+
+    /// Whether this worker keeps the signup for its next step. Not for sharing a credit line: what is on record about the
+    /// account is read when the job is claimed.
+    private func goesOn(to step: Step?) -> Bool {
+        step != .shareCreditLine && !isDraining.load(ordering: .relaxed) && !codesWait.load(ordering: .relaxed)
+            && held.count <= limits.concurrency
+    }
+
+    /// nil when the row cannot be run, or must not be run any more: then it is failed with its reason.
+    private func runnable(_ row: ClaimRow, _ lease: Lease, _ asked: ContinuousClock.Instant) async -> ClaimedJob? {
+        let problem: Problem
+        switch row.job {
+        case .success(let job) where row.interrupted < Interruptions.max: return job
+        case .success: problem = Interruptions.problem
+        case .failure(let poison): problem = poison.problem
+        }
+        logger.error(
+            "job set aside",
+            metadata: [
+                "signup.id": "\(row.signupID)", "job.step": "\(StorableText.of(row.stepName))",
+                "reason": "\(StorableText.of(problem.message))",
+            ]
+        )
+        let settlement = Settlement(setAside: problem, row: row, lease: lease)
+        _ = await results.submit(Settler.Result(settlement: settlement, leaseEnd: asked + .seconds(60)))
+        return nil
+    }
+
+    private func log(_ settlement: Settlement, moved: Bool) {
+        let level: Logger.Level = settlement.problem == nil ? .debug : .info
+        // Millions of lines that nobody asked for would cost more than the steps.
+        guard logger.logLevel <= level else { return }
+        var metadata: Logger.Metadata = [
+            "signup.id": "\(settlement.lease.signupID)", "job.step": "\(settlement.step)",
+            "job.attempt": "\(settlement.attempt)", "job.verdict": "\(moved ? settlement.verdict : "stale")",
+        ]
+        if let problem = settlement.problem {
+            metadata["error.code"] = "\(StorableText.of(problem.code))"
+            metadata["error.message"] = "\(StorableText.of(problem.message))"
+            if let fbtrace = problem.fbtraceID { metadata["graph.fbtrace_id"] = "\(StorableText.of(fbtrace))" }
+        }
+        logger.log(level: level, "step settled", metadata: metadata)
+    }
+
+    // MARK: Ending
+
+    /// Lets what is in flight end within the drain limit and gives the rest back.
+    private func drain(_ jobs: inout DiscardingTaskGroup) async {
+        isDraining.store(true, ordering: .relaxed)
+        moreIsDue.store(true, ordering: .relaxed)
+        status.change { $0.isDraining = true }
+        logger.info("draining", metadata: ["in_flight": "\(held.count)"])
+        let end = ContinuousClock.now + .seconds(limits.drainSeconds)
+        while held.count > 0, ContinuousClock.now < end, !Task.isCancelled {
+            await wake.wait(atMost: min(.seconds(1), end - ContinuousClock.now))
+        }
+        let rest = held.removeAll()
+        guard !rest.isEmpty else { return }
+        do throws(PostgresError) {
+            // Before the calls are cancelled: what comes of them has no lease any more, and no attempt is charged.
+            try await queue.giveBack(rest)
+        } catch {
+            logger.error("leases not given back, they end by themselves", metadata: ["error": "\(error)"])
+        }
+        jobs.cancelAll()
+    }
+
+    // MARK: Beside the jobs
+
+    private func listen(_ listener: Listener) async {
+        await listener.run { event in
+            switch event {
+            case .listening, .notification: self.wake.raise()
+            case .disconnected(let error):
+                self.logger.warning("listening interrupted, polling goes on", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Says that the worker lives, and numbers outcomes.
+    private func tick() async {
+        await every(Worker.tickInterval) { () throws(PostgresError) in
+            let inFlight = held.count
+            status.change { $0.inFlight = inFlight }
+            // Whoever has no free slot need not be told of new jobs, and enqueuing is cheaper without.
+            if inFlight >= limits.concurrency { sleeps.store(false, ordering: .relaxed) }
+            try await queue.numberOutcomes()
+            try await queue.beat(sleeping: sleeps.load(ordering: .relaxed), inFlight: inFlight)
+        }
+    }
+
+    /// Sets free what workers hold that are gone: seen to be absent at two looks, one of which proves nothing.
+    private func watchPresence() async {
+        let before = Mutex<Set<Int64>>([])
+        await every(Worker.presenceInterval) { () throws(PostgresError) in
+            let absent = try await queue.absentWorkers()
+            let gone = before.withLock { before in
+                defer { before = absent }
+                return absent.intersection(before)
+            }
+            guard !gone.isEmpty else { return }
+            let released = try await queue.release(absent: gone)
+            guard released > 0 else { return }
+            logger.warning(
+                "jobs of absent workers released",
+                metadata: ["jobs": "\(released)", "workers": "\(gone.sorted())"]
+            )
+            wake.raise()
+        }
+    }
+
+    /// Deletes history beyond the retention, a batch at a time.
+    private func cleanUp() async {
+        await every(Worker.cleanUpInterval) { () throws(PostgresError) in
+            var deleted = 0
+            for _ in 0..<Worker.cleanUpRoundsMax {
+                let batch = try await queue.deleteOldAttempts(days: limits.retentionDays, limit: Worker.cleanUpBatch)
+                deleted += batch
+                if batch < Worker.cleanUpBatch { break }
+            }
+            if deleted > 0 { logger.info("old attempts deleted", metadata: ["attempts": "\(deleted)"]) }
+        }
+    }
+
+    private func every(_ interval: Duration, _ body: () async throws(PostgresError) -> Void) async {
+        while !Task.isCancelled {
+            do throws(PostgresError) {
+                try await body()
+            } catch {
+                // The claim loop has said it, and this comes again.
+                logger.debug("housekeeping failed", metadata: ["error": "\(error)"])
+            }
+            do {
+                try await Task.sleep(for: interval)
+            } catch {
+                break
+            }
+        }
+    }
+}
+
+/// Where in a lane to begin to look. Behind a long-held snapshot the beginning of the index is full of dead entries that
+/// cannot be removed: a look from the last claimed key on passes them by. What was committed late lies before that key, so
+/// now and then a look starts over, as seldom as it is dear.
+struct Watermark {
+    private var place: Timestamp?
+    private var startsOverAt = ContinuousClock.now
+    private var isFromBeginning = true
+
+    /// A look from the beginning may take this part of the time.
+    private static let share = 20
+
+    /// From where the next look begins; nil for the beginning.
+    mutating func next() -> Timestamp? {
+        isFromBeginning = place == nil || startsOverAt <= .now
+        return isFromBeginning ? nil : place
+    }
+
+    mutating func note(_ rows: [ClaimRow], took duration: Duration) {
+        if isFromBeginning { startsOverAt = .now + duration * Self.share }
+        if let row = rows.first { place = row.claimedTo }
+    }
+
+    /// After a look that found less than it could have taken: whether to start over at once.
+    func startsOver() -> Bool { !isFromBeginning && startsOverAt <= .now }
 }
 
 /// The leases in this process's hands.
 final class HeldLeases: Sendable {
-    private let leases = Mutex<Set<Lease>>([])
+    private struct State {
+        var leases: Set<Lease> = []
+        var runsAlone = false
+    }
 
-    var count: Int { leases.withLock(\.count) }
-    var all: [Lease] { leases.withLock { Array($0) } }
-    func insert(_ lease: Lease) { leases.withLock { _ = $0.insert(lease) } }
-    func remove(_ lease: Lease) { leases.withLock { _ = $0.remove(lease) } }
+    private let state = Mutex(State())
+
+    var count: Int { state.withLock(\.leases.count) }
+
+    /// Nothing more is claimed until all leases are gone.
+    var runsAlone: Bool {
+        get { state.withLock(\.runsAlone) }
+        set { state.withLock { $0.runsAlone = newValue } }
+    }
+
+    func contains(_ lease: Lease) -> Bool { state.withLock { $0.leases.contains(lease) } }
+    func insert(_ lease: Lease) { state.withLock { _ = $0.leases.insert(lease) } }
+
+    func replace(_ lease: Lease, by next: Lease) {
+        state.withLock {
+            $0.leases.remove(lease)
+            $0.leases.insert(next)
+        }
+    }
+
+    func remove(_ lease: Lease) {
+        state.withLock {
+            $0.leases.remove(lease)
+            if $0.leases.isEmpty { $0.runsAlone = false }
+        }
+    }
+
+    func endAloneIfEmpty() { state.withLock { if $0.leases.isEmpty { $0.runsAlone = false } } }
+
+    func removeAll() -> [Lease] {
+        state.withLock {
+            let all = Array($0.leases)
+            $0.leases = []
+            return all
+        }
+    }
 }

@@ -1,0 +1,121 @@
+/// Many callers, few statements: what comes while one statement runs goes with the next, so that batches grow with the load
+/// by themselves and nothing waits for a batch to fill.
+import Synchronization
+
+/// Hands items to `write` in batches and each caller its answer.
+final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
+    private struct Entry {
+        let item: Item
+        let answer: CheckedContinuation<Answer, Never>
+    }
+
+    private struct State {
+        var waiting: [Entry] = []
+        var idleWriters: [CheckedContinuation<Void, Never>] = []
+        var busyWriters = 0
+        var isEnding = false
+    }
+
+    private let batchMax: Int
+    private let writers: Int
+    private let secondFrom: Int
+    private let write: @Sendable ([Item]) async -> [Answer]
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - batchMax: items in one call of `write`.
+    ///   - writers: calls of `write` at the same time.
+    ///   - secondFrom: how many items have to wait before a second call is made beside a running one: under light load one
+    ///     larger batch is cheaper than two small ones.
+    ///   - write: returns an answer for each item, in order.
+    init(
+        batchMax: Int,
+        writers: Int = 1,
+        secondFrom: Int = 1,
+        write: @escaping @Sendable ([Item]) async -> [Answer]
+    ) {
+        self.batchMax = batchMax
+        self.writers = writers
+        self.secondFrom = secondFrom
+        self.write = write
+    }
+
+    /// Returns the item's answer.
+    func submit(_ item: Item) async -> Answer {
+        await withCheckedContinuation { answer in
+            let woken = state.withLock { state in
+                state.waiting.append(Entry(item: item, answer: answer))
+                return next(&state)
+            }
+            woken?.resume()
+        }
+    }
+
+    /// Writes until `end` was called and nothing waits any more.
+    func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<writers { group.addTask { await self.writeBatches() } }
+        }
+    }
+
+    /// What was submitted before is still written.
+    func end() {
+        let woken = state.withLock { state in
+            state.isEnding = true
+            defer { state.idleWriters = [] }
+            return state.idleWriters
+        }
+        for writer in woken { writer.resume() }
+    }
+
+    /// A writer to wake, if one is idle and it is time.
+    private func next(_ state: inout State) -> CheckedContinuation<Void, Never>? {
+        let isTime = state.busyWriters == 0 || state.waiting.count >= secondFrom
+        guard isTime, !state.waiting.isEmpty, let writer = state.idleWriters.popLast() else { return nil }
+        state.busyWriters += 1
+        return writer
+    }
+
+    private func writeBatches() async {
+        while await waitForWork() {
+            while let batch = takeBatch() {
+                let answers = await write(batch.map(\.item))
+                for (entry, answer) in zip(batch, answers) { entry.answer.resume(returning: answer) }
+            }
+        }
+    }
+
+    /// Returns busy, or false at the end.
+    private func waitForWork() async -> Bool {
+        await withCheckedContinuation { continuation in
+            let goesOn = state.withLock { state in
+                if state.isEnding { return true }
+                state.idleWriters.append(continuation)
+                return false
+            }
+            if goesOn { continuation.resume() }
+        }
+        return state.withLock { state in
+            guard state.isEnding else { return true }
+            if state.waiting.isEmpty { return false }
+            state.busyWriters += 1
+            return true
+        }
+    }
+
+    /// nil when nothing is left: then the writer is idle.
+    private func takeBatch() -> [Entry]? {
+        state.withLock { state in
+            guard !state.waiting.isEmpty, state.busyWriters == 1 || state.waiting.count >= secondFrom else {
+                state.busyWriters -= 1
+                return nil
+            }
+            if state.waiting.count <= batchMax {
+                defer { state.waiting = [] }
+                return state.waiting
+            }
+            defer { state.waiting.removeFirst(batchMax) }
+            return Array(state.waiting.prefix(batchMax))
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/// The marks that are committed before calls that must not be repeated: many calls, one commit.
+import Onboarding
+import Postgres
+
+typealias SentMarker = Batcher<Lease, Result<JobQueue.Permission, PostgresError>>
+
+enum SentMarks {
+    /// Marks in one statement.
+    private static let batchMax = 500
+
+    static func batcher(_ queue: JobQueue) -> SentMarker {
+        Batcher(batchMax: batchMax) { leases in
+            do throws(PostgresError) {
+                let marked = try await queue.markSent(leases)
+                return leases.map { .success(marked.contains($0.signupID) ? .granted : .leaseLost) }
+            } catch {
+                // Unknown for each of them: none may be sent, and each is left to its lease.
+                return leases.map { _ in .failure(error) }
+            }
+        }
+    }
+}

@@ -1,0 +1,8 @@
+-- Workers that are listed and whose presence nobody holds: dead, or cut off. One look proves nothing, two do.
+--   $1 bigint own id
+SELECT w.id
+  FROM embark.workers AS w
+ WHERE w.id <> $1
+   AND NOT EXISTS (
+       SELECT FROM pg_locks AS l
+        WHERE l.locktype = 'advisory' AND l.classid = 1164796498 AND l.objid = w.id::integer::oid AND l.objsubid = 2)
