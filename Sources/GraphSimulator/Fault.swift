@@ -24,6 +24,42 @@ enum Fault: Sendable, Equatable {
     case malformed
     /// It happened; the answer comes a byte at a time.
     case slow
+    /// 500 with a Graph error that calls itself transient; nothing has happened.
+    case transient
+    /// It happened; the answer's Content-Length is longer than its body.
+    case wrongLength
+    /// It happened; the answer has 100 MB.
+    case huge
+    /// It happened; the answer is JSON, 10,000 deep.
+    case deepJSON
+    /// It happened; the answer has a header of 1 MB.
+    case longHeader
+    /// It happened; the answer is JSON that parsers differ about.
+    case odd(OddJSON)
+    /// It happened; the answer carries this X-Business-Use-Case-Usage.
+    case usage(String)
+
+    enum OddJSON: String, Sendable, CaseIterable {
+        case nul, lone_surrogate, duplicate_keys, huge_number
+
+        var body: String {
+            switch self {
+            case .nul: #"{"success": true, "note": "a\u0000b"}"#
+            case .lone_surrogate: #"{"success": true, "note": "\ud800"}"#
+            case .duplicate_keys: #"{"success": false, "success": true}"#
+            case .huge_number: #"{"success": true, "id": 1e999999, "count": 123456789012345678901234567890}"#
+            }
+        }
+    }
+
+    /// Every name that can stand in a plan, for messages.
+    static let names =
+        [
+            "http500", "html502", "transient", "code:N", "code:N/SUBCODE", "reset_before", "reset_after",
+            "silent_before",
+            "silent_after", "truncated", "bad_json", "malformed", "slow", "wrong_length", "huge", "deep_json",
+            "long_header", "usage:PERCENT", "usage:PERCENT:MINUTES", "usage_raw:TEXT",
+        ] + OddJSON.allCases.map(\.rawValue)
 
     init?(name: String) {
         switch name {
@@ -37,7 +73,28 @@ enum Fault: Sendable, Equatable {
         case "bad_json": self = .badJSON
         case "malformed": self = .malformed
         case "slow": self = .slow
+        case "transient": self = .transient
+        case "wrong_length": self = .wrongLength
+        case "huge": self = .huge
+        case "deep_json": self = .deepJSON
+        case "long_header": self = .longHeader
         default:
+            if let odd = OddJSON(rawValue: name) {
+                self = .odd(odd)
+                return
+            }
+            if let match = name.wholeMatch(of: /usage:([0-9]{1,4})(?::(-?[0-9]{1,12}))?/) {
+                let minutes = match.2.map(String.init) ?? "0"
+                self = .usage(
+                    #"{"0":[{"type":"whatsapp_business_management","call_count":\#(match.1),"total_cputime":1,"#
+                        + #""total_time":1,"estimated_time_to_regain_access":\#(minutes)}]}"#
+                )
+                return
+            }
+            if name.hasPrefix("usage_raw:") {
+                self = .usage(String(name.dropFirst("usage_raw:".count)))
+                return
+            }
             guard let match = name.wholeMatch(of: /code:([0-9]{1,9})(?:\/([0-9]{1,9}))?/),
                 let code = Int(match.1)
             else { return nil }
@@ -48,8 +105,10 @@ enum Fault: Sendable, Equatable {
     /// Whether the call has its effect all the same.
     var happens: Bool {
         switch self {
-        case .http500, .html502, .code, .resetBefore, .silentBefore: false
-        case .resetAfter, .silentAfter, .truncated, .badJSON, .malformed, .slow: true
+        case .http500, .html502, .code, .resetBefore, .silentBefore, .transient: false
+        case .resetAfter, .silentAfter, .truncated, .badJSON, .malformed, .slow, .wrongLength, .huge, .deepJSON,
+            .longHeader, .odd, .usage:
+            true
         }
     }
 
@@ -67,6 +126,13 @@ enum Fault: Sendable, Equatable {
         case .badJSON: "bad_json"
         case .malformed: "malformed"
         case .slow: "slow"
+        case .transient: "transient"
+        case .wrongLength: "wrong_length"
+        case .huge: "huge"
+        case .deepJSON: "deep_json"
+        case .longHeader: "long_header"
+        case .odd(let kind): kind.rawValue
+        case .usage: "usage"
         }
     }
 }
@@ -135,7 +201,9 @@ public struct FaultPlan: Sendable {
     }
 
     private static func fault(_ name: String, _ endpoint: String) throws(FaultPlanError) -> Fault {
-        guard let fault = Fault(name: name) else { throw FaultPlanError("\(endpoint): there is no fault \(name)") }
+        guard let fault = Fault(name: name) else {
+            throw FaultPlanError("\(endpoint): there is no fault \(name): \(Fault.names.joined(separator: ", "))")
+        }
         return fault
     }
 

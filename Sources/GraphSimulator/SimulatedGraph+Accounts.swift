@@ -10,7 +10,16 @@ extension SimulatedGraph {
             ("cursors", ["before": .string("\(start)"), "after": .string("\(end)")])
         ]
         if end < all.count { paging.append(("next", .string("https://graph.facebook.com/next?after=\(end)"))) }
-        return .ok(["data": .list(page.map { ["id": .string($0)] }), "paging": .object(paging)])
+        return .ok(["data": .list(page.map { listedPhone($0) }), "paging": .object(paging)])
+    }
+
+    private func listedPhone(_ id: String) -> Value {
+        let isConnected = phones[id]?.isConnected == true
+        return [
+            "id": .string(id), "display_phone_number": .string("+1 555 \(id.suffix(7))"),
+            "verified_name": "Simulated customer", "status": isConnected ? "CONNECTED" : "PENDING",
+            "quality_rating": isConnected ? "GREEN" : "UNKNOWN",
+        ]
     }
 
     /// The token's app, or for a system user's token the only one that has exchanged a code of this account.
@@ -74,7 +83,9 @@ extension SimulatedGraph {
         guard case .system = caller else { return (.error(200, "(#200) Permissions error", status: 403), []) }
         guard businessOf[id] != nil else { return (Self.missing(id), []) }
         if call.method == .get {
-            let users = (assigned[id] ?? []).sorted().map { ["id": .string($0), "tasks": ["MANAGE"]] as Value }
+            let users = (assigned[id] ?? []).sorted().map {
+                ["id": .string($0), "name": "Simulated system user", "tasks": ["MANAGE"]] as Value
+            }
             return (.ok(["data": .list(users)]), [])
         }
         guard let user = call.parameters["user"], user.allSatisfy(\.isNumber),
@@ -98,61 +109,5 @@ extension SimulatedGraph {
         }
         if fields.contains("account_review_status") { members.append(("account_review_status", "APPROVED")) }
         return .ok(.object(members))
-    }
-
-    /// Each post makes an allocation of its own, so that a second one is seen.
-    mutating func share(_ call: GraphCall, lineID: String, _ caller: Caller) -> (GraphReply, [Effect]) {
-        guard case .system = caller else { return (.error(200, "(#200) Permissions error", status: 403), []) }
-        guard let wabaID = call.parameters["waba_id"], let currency = call.parameters["waba_currency"],
-            let businessID = businessOf[wabaID]
-        else { return (.error(100, "(#100) Invalid parameter"), []) }
-        guard ["AUD", "EUR", "GBP", "IDR", "INR", "USD"].contains(currency) else {
-            return (.error(100, "(#100) Param waba_currency is not supported"), [])
-        }
-        guard assigned[wabaID]?.isEmpty == false else {
-            return (.error(200, "(#200) The system user has no access to the account", status: 403), [])
-        }
-        let allocation = Allocation(
-            id: "5850144\(1_000_000 + number())",
-            lineID: lineID,
-            wabaID: wabaID,
-            businessID: businessID,
-            credential: "7700\(1_000_000 + number())"
-        )
-        allocations[allocation.id] = allocation
-        fundedBy[wabaID] = allocation.credential
-        return (
-            .ok(["allocation_config_id": .string(allocation.id), "waba_id": .string(wabaID)]),
-            [
-                Effect(
-                    name: "share_credit_line",
-                    ids: [
-                        ("waba_id", .string(wabaID)), ("allocation_config_id", .string(allocation.id)),
-                        ("currency", .string(currency)),
-                    ]
-                )
-            ]
-        )
-    }
-
-    func listAllocations(_ call: GraphCall, lineID: String, _ caller: Caller) -> GraphReply {
-        guard case .system = caller else { return .error(200, "(#200) Permissions error", status: 403) }
-        let owner = call.parameters["receiving_business_id"]
-        let found = allocations.values.filter { $0.lineID == lineID && (owner == nil || $0.businessID == owner) }
-        return .ok([
-            "data": .list(
-                found.sorted { $0.id < $1.id }.map { allocation in
-                    [
-                        "id": .string(allocation.id),
-                        "receiving_business": ["name": "Simulated customer", "id": .string(allocation.businessID)],
-                    ]
-                }
-            )
-        ])
-    }
-
-    func readAllocation(_ id: String, _ caller: Caller) -> GraphReply {
-        guard case .system = caller, let allocation = allocations[id] else { return Self.missing(id) }
-        return .ok(["receiving_credential": ["id": .string(allocation.credential)], "id": .string(id)])
     }
 }

@@ -6,7 +6,8 @@ struct SimulatedGraph: Sendable {
     /// The names by which faults and the ledger know the endpoints.
     static let endpoints = [
         "exchange_code", "debug_token", "recover_token", "phone_numbers", "subscribe_app", "assign_system_user",
-        "read_account", "list_allocations", "read_allocation", "share_credit_line", "read_phone", "register_phone",
+        "read_account", "list_credit_lines", "list_allocations", "revoke_allocation", "share_allocation",
+        "attach_allocation", "read_allocation", "share_credit_line", "read_phone", "register_phone",
         "deregister_phone", "set_pin", "sync_app_data", "send_test_message", "unknown",
     ]
     /// A code lives this long (Meta, "Embedded Signup: Implementation").
@@ -39,6 +40,7 @@ struct SimulatedGraph: Sendable {
         let wabaID: String
         let businessID: String
         let credential: String
+        var isRevoked = false
     }
 
     struct Phone: Sendable {
@@ -58,11 +60,14 @@ struct SimulatedGraph: Sendable {
     private(set) var grants: [String: Grant] = [:]
     private(set) var phonesOf: [String: [String]] = [:]
     private(set) var businessOf: [String: String] = [:]
+    private(set) var accountOf: [String: String] = [:]
     var subscriptions: [String: Subscription] = [:]
     var assigned: [String: Set<String>] = [:]
     var allocations: [String: Allocation] = [:]
     var fundedBy: [String: String] = [:]
     var phones: [String: Phone] = [:]
+    /// When calls about an account were made, in the last hour.
+    var calls: [String: [Double]] = [:]
     var messages: [(id: String, phoneNumberID: String, to: String)] = []
     private var lastNumber = 0
 
@@ -91,6 +96,7 @@ struct SimulatedGraph: Sendable {
 
     mutating func learn(_ assets: Assets) {
         businessOf[assets.wabaID] = assets.businessID
+        accountOf[assets.phoneNumberID] = assets.wabaID
         if phonesOf[assets.wabaID]?.contains(assets.phoneNumberID) != true {
             phonesOf[assets.wabaID, default: []].append(assets.phoneNumberID)
         }
@@ -120,6 +126,10 @@ struct SimulatedGraph: Sendable {
         case (_, 2, "subscribed_apps"): return "subscribe_app"
         case (_, 2, "assigned_users"): return "assign_system_user"
         case (.post, 2, "whatsapp_credit_sharing_and_attach"): return "share_credit_line"
+        case (.post, 2, "whatsapp_credit_sharing"): return "share_allocation"
+        case (.post, 2, "whatsapp_credit_attach"): return "attach_allocation"
+        case (.get, 2, "extendedcredits"): return "list_credit_lines"
+        case (.delete, 1, let id) where allocations[id] != nil: return "revoke_allocation"
         case (.get, 2, "owning_credit_allocation_configs"): return "list_allocations"
         case (.post, 2, "register"): return "register_phone"
         case (.post, 2, "deregister"): return "deregister_phone"
@@ -152,6 +162,10 @@ struct SimulatedGraph: Sendable {
         case "list_allocations": return (listAllocations(call, lineID: id, caller), [])
         case "read_allocation": return (readAllocation(id, caller), [])
         case "share_credit_line": return share(call, lineID: id, caller)
+        case "share_allocation": return shareAllocation(call, lineID: id, caller)
+        case "attach_allocation": return attachAllocation(call, lineID: id, caller)
+        case "revoke_allocation": return revokeAllocation(id, caller)
+        case "list_credit_lines": return (listCreditLines(id, caller), [])
         case "read_phone": return (guarded(id, caller) ?? readPhone(id), [])
         case "register_phone": return register(id, call, caller, now: now)
         case "deregister_phone": return deregister(id, caller, now: now)

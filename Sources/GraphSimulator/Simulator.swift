@@ -21,6 +21,10 @@ public final class Simulator: Sendable {
         case silent
         case half
         case byteByByte
+        /// The length in the header is longer than the body.
+        case wrongLength
+        /// A body of as many bytes, made on the way.
+        case huge(bytes: Int)
     }
 
     private let core: Mutex<Core>
@@ -79,17 +83,27 @@ public final class Simulator: Sendable {
             let fault = core.faults.next(for: endpoint, dice: &core.dice)
             if let fault {
                 Self.append(&core, "fault", endpoint, now, [("fault", .string(fault.name))])
-                if !fault.happens { return Self.before(fault) }
+                if !fault.happens {
+                    var (reply, delivery) = Self.before(fault)
+                    reply.headers += core.graph.usage(of: call, endpoint: endpoint, throttledBy: fault, now: now)
+                    return (reply, delivery)
+                }
             }
             var (reply, effects) = core.graph.answer(call, endpoint: endpoint, now: now)
             for effect in effects {
                 Self.append(&core, "effect", endpoint, now, [("effect", .string(effect.name))] + effect.ids)
             }
             reply.headers.append(("x-fb-trace-id", "AEmbarkSim"))
-            reply.headers.append(("x-app-usage", #"{"call_count":1,"total_cputime":1,"total_time":1}"#))
+            reply.headers += core.graph.usage(of: call, endpoint: endpoint, now: now)
             return Self.after(fault, reply)
         }
     }
+
+    /// The HTTP status of a code where it is not 400 (Meta, "WhatsApp error codes").
+    private static let statuses = [
+        0: 401, 2: 503, 3: 500, 5: 403, 10: 403, 102: 401, 104: 401, 190: 401, 200: 403, 368: 403, 803: 404,
+        131_000: 500, 131_005: 403, 131_016: 500, 131_031: 403, 131_045: 500, 131_057: 500, 133_000: 500, 133_004: 503,
+    ]
 
     /// Nothing has happened, and this is what comes back.
     private static func before(_ fault: Fault) -> (GraphReply, Delivery) {
@@ -98,11 +112,14 @@ public final class Simulator: Sendable {
             let page = "<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
             return (GraphReply(status: 502, body: page, headers: [("content-type", "text/html")]), .whole)
         case .code(let code, let subcode):
-            let status = [2: 503, 131_000: 500, 131_016: 500, 133_004: 503, 190: 401, 200: 403, 10: 403][code] ?? 400
+            let status = Self.statuses[code] ?? 400
             return (.error(code, "(#\(code)) Simulated", subcode: subcode, status: status), .whole)
         case .resetBefore: return (GraphReply(status: 500, body: ""), .reset)
         case .silentBefore: return (GraphReply(status: 500, body: ""), .silent)
-        case .http500, .resetAfter, .silentAfter, .truncated, .badJSON, .malformed, .slow:
+        case .transient:
+            return (.error(131_016, "(#131016) Simulated", status: 500, isTransient: true), .whole)
+        case .http500, .resetAfter, .silentAfter, .truncated, .badJSON, .malformed, .slow, .wrongLength, .huge,
+            .deepJSON, .longHeader, .odd, .usage:
             return (GraphReply(status: 500, body: ""), .whole)
         }
     }
@@ -111,7 +128,17 @@ public final class Simulator: Sendable {
     private static func after(_ fault: Fault?, _ reply: GraphReply) -> (GraphReply, Delivery) {
         var reply = reply
         switch fault {
-        case nil, .http500, .html502, .code, .resetBefore, .silentBefore: return (reply, .whole)
+        case nil, .http500, .html502, .code, .resetBefore, .silentBefore, .transient: return (reply, .whole)
+        case .usage(let text):
+            reply.headers.removeAll { $0.0 == "x-business-use-case-usage" }
+            reply.headers.append(("x-business-use-case-usage", text))
+            return (reply, .whole)
+        case .wrongLength: return (reply, .wrongLength)
+        case .huge: return (reply, .huge(bytes: 100 << 20))
+        case .longHeader: reply.headers.append(("x-long", String(repeating: "x", count: 1 << 20)))
+        case .deepJSON:
+            reply.body = String(repeating: "[", count: 10_000) + String(repeating: "]", count: 10_000)
+        case .odd(let kind): reply.body = kind.body
         case .resetAfter: return (reply, .reset)
         case .silentAfter: return (reply, .silent)
         case .truncated: return (reply, .half)

@@ -14,12 +14,12 @@ public struct SimulatorServer: Sendable {
     ///
     /// - Parameters:
     ///   - port: 0 for a free one.
-    ///   - latency: how long each answer is held back.
+    ///   - latency: how long each answer is held back, drawn evenly.
     public static func start(
         _ simulator: Simulator,
         host: String = "127.0.0.1",
         port: Int = 0,
-        latency: TimeAmount = .zero
+        latency: ClosedRange<TimeAmount> = .zero ... .zero
     ) async throws -> SimulatorServer {
         let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 1024)
@@ -50,11 +50,11 @@ private final class CallHandler: ChannelInboundHandler {
     private static let bodyBytesMax = 1 << 20
 
     private let simulator: Simulator
-    private let latency: TimeAmount
+    private let latency: ClosedRange<TimeAmount>
     private var head: HTTPRequestHead?
     private var body = ByteBuffer()
 
-    init(simulator: Simulator, latency: TimeAmount) {
+    init(simulator: Simulator, latency: ClosedRange<TimeAmount>) {
         self.simulator = simulator
         self.latency = latency
     }
@@ -94,10 +94,11 @@ private final class CallHandler: ChannelInboundHandler {
     ) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         switch delivery {
-        case .whole where latency == .zero:
+        case .whole where latency.upperBound == .zero:
             write(reply, context, keepAlive: keepAlive)
         case .whole:
-            context.eventLoop.scheduleTask(in: latency) {
+            let wait = Int64.random(in: latency.lowerBound.nanoseconds...latency.upperBound.nanoseconds)
+            context.eventLoop.scheduleTask(in: .nanoseconds(wait)) {
                 let (handler, context) = bound.value
                 handler.write(reply, context, keepAlive: keepAlive)
             }
@@ -116,6 +117,13 @@ private final class CallHandler: ChannelInboundHandler {
                 wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: String(reply.body.prefix(reply.body.count / 2))))))
             )
             .whenComplete { _ in bound.value.1.close(promise: nil) }
+        case .wrongLength:
+            writeHead(reply, context, keepAlive: false, length: reply.body.utf8.count + 100)
+            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: reply.body)))))
+                .whenComplete { _ in bound.value.1.close(promise: nil) }
+        case .huge(let bytes):
+            writeHead(reply, context, keepAlive: false, length: bytes)
+            flood(bytes, bound)
         case .byteByByte:
             writeHead(reply, context, keepAlive: keepAlive)
             context.flush()
@@ -133,13 +141,18 @@ private final class CallHandler: ChannelInboundHandler {
         }
     }
 
-    private func writeHead(_ reply: GraphReply, _ context: ChannelHandlerContext, keepAlive: Bool) {
+    private func writeHead(
+        _ reply: GraphReply,
+        _ context: ChannelHandlerContext,
+        keepAlive: Bool,
+        length: Int? = nil
+    ) {
         var headers = HTTPHeaders()
         for (name, value) in reply.headers { headers.add(name: name, value: value) }
         if headers["content-type"].isEmpty {
             headers.add(name: "content-type", value: "application/json; charset=UTF-8")
         }
-        headers.add(name: "content-length", value: "\(reply.body.utf8.count)")
+        headers.add(name: "content-length", value: "\(length ?? reply.body.utf8.count)")
         if !keepAlive { headers.add(name: "connection", value: "close") }
         let head = HTTPResponseHead(
             version: .http1_1,
@@ -147,6 +160,17 @@ private final class CallHandler: ChannelInboundHandler {
             headers: headers
         )
         context.write(wrapOutboundOut(.head(head)), promise: nil)
+    }
+
+    /// Blanks, a piece at a time: the next one when the client has taken the last.
+    private func flood(_ rest: Int, _ bound: NIOLoopBound<(CallHandler, ChannelHandlerContext)>) {
+        let context = bound.value.1
+        guard rest > 0, context.channel.isActive else { return context.close(promise: nil) }
+        let piece = min(rest, 1 << 16)
+        let blanks = ByteBuffer(repeating: UInt8(ascii: " "), count: piece)
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(blanks)))).whenComplete { _ in
+            bound.value.0.flood(rest - piece, bound)
+        }
     }
 
     /// A byte a second.

@@ -14,7 +14,11 @@ struct GraphSimulatorCommand: AsyncParsableCommand {
             any version. Codes are minted with POST /simulator/codes, or say themselves what
             they grant: WABA.PHONE.BUSINESS.anything. GET /simulator/ledger shows each
             request and each effect, GET /simulator/state what stands, and
-            PUT /simulator/faults takes what --faults does.
+            PUT /simulator/faults takes what --faults does. Faults: http500, html502,
+            transient, code:N, code:N/SUBCODE, reset_before, reset_after, silent_before,
+            silent_after, truncated, bad_json, malformed, slow, wrong_length, huge,
+            deep_json, long_header, nul, lone_surrogate, duplicate_keys, huge_number,
+            usage:PERCENT, usage:PERCENT:MINUTES, usage_raw:TEXT.
 
             EXAMPLES
               embark graph-simulator --listen 127.0.0.1:8090 --latency 50ms
@@ -26,7 +30,7 @@ struct GraphSimulatorCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Where to listen; port 0 takes a free one.", valueName: "host:port"))
     var listen = "127.0.0.1:0"
-    @Option(help: "How long each answer is held back: 50ms, 2s.") var latency = "0ms"
+    @Option(help: "How long each answer is held back: 50ms, 2s, or a range 20ms-200ms.") var latency = "0ms"
     @Option(help: "Faults by endpoint, as JSON; @FILE reads them from a file.") var faults: String?
     @Option(help: "What random faults are drawn from.") var seed: UInt64 = 0
 
@@ -35,15 +39,16 @@ struct GraphSimulatorCommand: AsyncParsableCommand {
         guard parts.count == 2, let port = Int(parts[1]), (0...65_535).contains(port), Self.isLoopback(parts[0]) else {
             throw ValidationError("--listen must be a loopback address with a port: 127.0.0.1:8090.")
         }
-        guard let match = latency.wholeMatch(of: /([0-9]{1,6})(ms|s)/), let number = Int64(match.1) else {
-            throw ValidationError("--latency must be a time such as 50ms or 2s.")
+        let ends = latency.split(separator: "-", omittingEmptySubsequences: false).map(Self.time)
+        guard (1...2).contains(ends.count), let first = ends[0], let last = ends.last ?? nil, first <= last else {
+            throw ValidationError("--latency must be a time such as 50ms or 2s, or a range such as 20ms-200ms.")
         }
         let simulator = Simulator(faults: try plan(), seed: seed)
         let server = try await SimulatorServer.start(
             simulator,
             host: String(parts[0]),
             port: port,
-            latency: match.2 == "s" ? .seconds(number) : .milliseconds(number)
+            latency: first...last
         )
         FileHandle.standardOutput.write(Data("http://\(parts[0]):\(server.port)\n".utf8))
         try await server.waitUntilStopped()
@@ -60,6 +65,11 @@ struct GraphSimulatorCommand: AsyncParsableCommand {
         } catch {
             throw ValidationError("--faults: the file cannot be read")
         }
+    }
+
+    private static func time(_ text: Substring) -> TimeAmount? {
+        guard let match = text.wholeMatch(of: /([0-9]{1,6})(ms|s)/), let number = Int64(match.1) else { return nil }
+        return match.2 == "s" ? .seconds(number) : .milliseconds(number)
     }
 
     private static func isLoopback(_ host: Substring) -> Bool {

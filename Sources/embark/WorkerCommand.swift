@@ -48,7 +48,7 @@ struct WorkerCommand: AsyncParsableCommand {
             configuration: .init(
                 services: [
                     .init(
-                        service: HealthServer(settings: settings, status: worker.status, logger: logger),
+                        service: HealthServer(settings: settings, worker: worker, logger: logger),
                         successTerminationBehavior: .gracefullyShutdownGroup
                     ),
                     .init(

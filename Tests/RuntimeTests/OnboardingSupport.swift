@@ -20,7 +20,7 @@ struct SimulatedPlatform: Sendable {
         _ body: (SimulatedPlatform) async throws -> Result
     ) async throws -> Result {
         let simulator = Simulator(faults: try FaultPlan(json: faults), seed: 1)
-        let server = try await SimulatorServer.start(simulator, latency: latency)
+        let server = try await SimulatorServer.start(simulator, latency: latency...latency)
         let outcome: Swift.Result<Result, any Error>
         do {
             outcome = .success(

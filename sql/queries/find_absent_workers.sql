@@ -5,4 +5,6 @@ SELECT w.id
  WHERE w.id <> $1
    AND NOT EXISTS (
        SELECT FROM pg_locks AS l
-        WHERE l.locktype = 'advisory' AND l.classid = 1164796498 AND l.objid = w.id::integer::oid AND l.objsubid = 2)
+        WHERE l.locktype = 'advisory'
+          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+          AND l.classid = 1164796498 AND l.objid = w.id::integer::oid AND l.objsubid = 2)

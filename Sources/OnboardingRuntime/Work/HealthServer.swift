@@ -10,11 +10,13 @@ public import ServiceLifecycle
 public struct HealthServer: Service {
     private let settings: WorkerSettings
     private let status: WorkerStatus
+    private let metrics: WorkerMetrics
     private let logger: Logger
 
-    public init(settings: WorkerSettings, status: WorkerStatus, logger: Logger) {
+    public init(settings: WorkerSettings, worker: Worker, logger: Logger) {
         self.settings = settings
-        self.status = status
+        status = worker.status
+        metrics = worker.metrics
         self.logger = logger
     }
 
@@ -30,15 +32,12 @@ public struct HealthServer: Service {
             )
         }
         router.get("/metrics") { _, _ in
-            """
-            # HELP embark_jobs_in_flight Jobs in this process's hands.
-            # TYPE embark_jobs_in_flight gauge
-            embark_jobs_in_flight \(status.inFlight)
-            # HELP embark_build_info This program's version.
-            # TYPE embark_build_info gauge
-            embark_build_info{version="\(Version.current)"} 1
-
-            """
+            metrics.holds(status.inFlight)
+            return Response(
+                status: .ok,
+                headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: .init(byteBuffer: .init(string: metrics.registry.text()))
+            )
         }
         // A default address that another worker of this machine has taken gives way to the next free port.
         for offset in 0..<(settings.listenIsDefault ? 100 : 1) {

@@ -17,6 +17,7 @@ struct JobRunner: Sendable {
     let appSecret: Secret
     let systemToken: Secret?
     let logger: Logger
+    let metrics: WorkerMetrics
 
     /// - Parameter claimed: when the claim was sent: the lease counts from then.
     /// - Returns: what to settle; nil when the lease was lost or the database could not be asked, and nothing may be
@@ -86,6 +87,7 @@ struct JobRunner: Sendable {
             case .finish(let verdict):
                 return verdict
             case .call(let request):
+                if request.endpoint == .exchangeCode { metrics.exchangeBegins(secondsLeft: context.codeSecondsLeft) }
                 let left = (deadline - ContinuousClock.now) / .seconds(1)
                 let limit = job.step == .exchangeCode ? min(left, context.codeSecondsLeft) : left
                 // A call that may not be repeated is not begun with less than its own time left.
@@ -115,7 +117,9 @@ struct JobRunner: Sendable {
         case .granted: break
         }
         FaultHook.reached(.sentMark, request)
+        let began = ContinuousClock.now
         let answer = await client.send(request, credentials: credentials, seconds: seconds)
+        metrics.called(request.endpoint, answer, took: .now - began)
         FaultHook.reached(.effect, request)
         if case .notSent = answer { try await queue.withdraw(request.precondition, lease: lease) }
         return .answer(to: request.endpoint, answer)

@@ -16,22 +16,28 @@ struct Startup {
         let listener: Listener
     }
 
+    /// How long one look for a database that is away takes, and between two log lines about it.
+    private static let lookSeconds = 2
+    private static let silenceSeconds = 10
+
     /// Waits for a database that is away; nil when the process was told to end meanwhile.
     func prepare(on pool: Pool) async throws -> Ready? {
-        var isFirst = true
+        var said: ContinuousClock.Instant?
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             do {
                 return try await check(on: pool)
             } catch let error as PostgresError where error.isConnectionLoss || error.kind == .deadlineExceeded {
-                if isFirst { logger.warning("waiting for the database", metadata: ["error": "\(error)"]) }
-                isFirst = false
+                if said.map({ .now - $0 >= .seconds(Self.silenceSeconds) }) ?? true {
+                    logger.warning("waiting for the database", metadata: ["error": "\(error)"])
+                    said = .now
+                }
             }
         }
         return nil
     }
 
     private func check(on pool: Pool) async throws -> Ready {
-        let status = try await pool.withConnection { connection in
+        let status = try await pool.withConnection(deadline: .seconds(Self.lookSeconds)) { connection in
             do throws(MigrationError) {
                 return try await Migrator().status(on: connection)
             } catch {

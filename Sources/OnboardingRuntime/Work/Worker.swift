@@ -12,8 +12,10 @@ public struct Worker: Service {
     static let pollInterval = Duration.milliseconds(250)
     /// How often outcomes are numbered and the worker's row is written.
     static let tickInterval = Duration.milliseconds(500)
-    /// Between two looks for workers that are gone: what they had not sent is due again within a second.
-    static let presenceInterval = Duration.milliseconds(300)
+    /// Between two looks for workers that are gone, and how long one has to be absent at every look: what it had not sent is
+    /// due again within a second.
+    static let presenceInterval = Duration.milliseconds(150)
+    static let absenceMin = Duration.milliseconds(300)
     static let cleanUpInterval = Duration.seconds(60)
     /// Attempts deleted in one statement, and statements in one round.
     static let cleanUpBatch = 5_000
@@ -25,6 +27,7 @@ public struct Worker: Service {
     private let untilIdle: Bool
     private let logger: Logger
     public let status = WorkerStatus()
+    let metrics = WorkerMetrics()
 
     /// - Parameter untilIdle: end when no job is left, retries included.
     public init(settings: WorkerSettings, untilIdle: Bool, logger: Logger) {
@@ -54,7 +57,8 @@ public struct Worker: Service {
             installation: start.installation,
             appSecret: settings.appSecret,
             systemToken: settings.systemToken,
-            logger: logger
+            logger: logger,
+            metrics: metrics
         )
         let run = WorkerRun(
             queue: queue,
@@ -65,6 +69,7 @@ public struct Worker: Service {
                 untilIdle: untilIdle
             ),
             status: status,
+            metrics: metrics,
             logger: logger
         ) { await runner.run(&$0, lease: $1, claimed: $2) }
         logger.info(

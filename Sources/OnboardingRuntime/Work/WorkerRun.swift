@@ -24,6 +24,7 @@ final class WorkerRun: Sendable {
     let queue: JobQueue
     let limits: WorkerLimits
     let status: WorkerStatus
+    let metrics: WorkerMetrics
     let logger: Logger
     private let run: StepRun
     private let results: Batcher<Settler.Result, Bool>
@@ -38,10 +39,18 @@ final class WorkerRun: Sendable {
     private let isDraining = Atomic<Bool>(false)
     private let sleeps = Atomic<Bool>(false)
 
-    init(queue: JobQueue, limits: WorkerLimits, status: WorkerStatus, logger: Logger, run: @escaping StepRun) {
+    init(
+        queue: JobQueue,
+        limits: WorkerLimits,
+        status: WorkerStatus,
+        metrics: WorkerMetrics,
+        logger: Logger,
+        run: @escaping StepRun
+    ) {
         self.queue = queue
         self.limits = limits
         self.status = status
+        self.metrics = metrics
         self.logger = logger
         self.run = run
         leases = LeaseIDs(workerID: queue.workerID)
@@ -178,8 +187,10 @@ final class WorkerRun: Sendable {
         _ jobs: inout DiscardingTaskGroup
     ) {
         FaultHook.reached(.claim, step: row.stepName)
+        metrics.claimed(row)
         let lease = Lease(signupID: row.signupID, id: leaseID)
         held.insert(lease)
+        status.change { $0.inFlight = held.count }
         jobs.addTask {
             let leftDue = await self.runSteps(of: row, lease, asked)
             if leftDue || self.moreIsDue.load(ordering: .relaxed) || self.held.count == 0 { self.wake.raise() }
@@ -191,7 +202,10 @@ final class WorkerRun: Sendable {
     private func runSteps(of row: ClaimRow, _ first: Lease, _ asked: ContinuousClock.Instant) async -> Bool {
         var lease = first
         var asked = asked
-        defer { held.remove(lease) }
+        defer {
+            held.remove(lease)
+            status.change { $0.inFlight = held.count }
+        }
         guard var job = await runnable(row, lease, asked) else { return false }
         while true {
             guard var settlement = await run(&job, lease, asked) else { return false }
@@ -206,6 +220,7 @@ final class WorkerRun: Sendable {
             let moved = await results.submit(
                 Settler.Result(settlement: settlement, leaseEnd: asked + .seconds(job.leaseSeconds))
             )
+            metrics.settled(settlement, moved: moved)
             log(settlement, moved: moved)
             guard moved, let following, let next = settlement.nextLease else { return moved && following != nil }
             held.replace(lease, by: next)
@@ -244,7 +259,8 @@ final class WorkerRun: Sendable {
             ]
         )
         let settlement = Settlement(setAside: problem, row: row, lease: lease)
-        _ = await results.submit(Settler.Result(settlement: settlement, leaseEnd: asked + .seconds(60)))
+        let moved = await results.submit(Settler.Result(settlement: settlement, leaseEnd: asked + .seconds(60)))
+        metrics.settled(settlement, moved: moved)
         return nil
     }
 
@@ -303,7 +319,6 @@ final class WorkerRun: Sendable {
     private func tick() async {
         await every(Worker.tickInterval) { () throws(PostgresError) in
             let inFlight = held.count
-            status.change { $0.inFlight = inFlight }
             // Whoever has no free slot need not be told of new jobs, and enqueuing is cheaper without.
             if inFlight >= limits.concurrency { sleeps.store(false, ordering: .relaxed) }
             try await queue.numberOutcomes()
@@ -311,14 +326,14 @@ final class WorkerRun: Sendable {
         }
     }
 
-    /// Sets free what workers hold that are gone: seen to be absent at two looks, one of which proves nothing.
+    /// Sets free what workers hold that are gone: seen to be absent for a while, for one look proves nothing.
     private func watchPresence() async {
-        let before = Mutex<Set<Int64>>([])
+        let absences = Mutex<[Int64: ContinuousClock.Instant]>([:])
         await every(Worker.presenceInterval) { () throws(PostgresError) in
             let absent = try await queue.absentWorkers()
-            let gone = before.withLock { before in
-                defer { before = absent }
-                return absent.intersection(before)
+            let gone = absences.withLock { since in
+                since = Dictionary(uniqueKeysWithValues: absent.map { ($0, since[$0] ?? .now) })
+                return Set(since.filter { .now - $0.value >= Worker.absenceMin }.keys)
             }
             guard !gone.isEmpty else { return }
             let released = try await queue.release(absent: gone)
