@@ -68,13 +68,14 @@ public enum SQL {
     )
     public static let deleteOldAttempts = File("delete_old_attempts", PackageResources.delete_old_attempts_sql)
     public static let giveBack = File("give_back", PackageResources.give_back_sql)
-    public static let nextDue = File("next_due", PackageResources.next_due_sql)
+    public static let hasJobs = File("has_jobs", PackageResources.has_jobs_sql)
     public static let numberOutcomes = File("number_outcomes", PackageResources.number_outcomes_sql)
 
     // Before a call leaves
     public static let sealPIN = File("seal_pin", PackageResources.seal_pin_sql)
     public static let markSent = File("mark_sent", PackageResources.mark_sent_sql)
     public static let unmarkSent = File("unmark_sent", PackageResources.unmark_sent_sql)
+    public static let readCreditShare = File("read_credit_share", PackageResources.read_credit_share_sql)
     public static let reserveCreditShare = File("reserve_credit_share", PackageResources.reserve_credit_share_sql)
     public static let withdrawCreditShare = File("withdraw_credit_share", PackageResources.withdraw_credit_share_sql)
     public static let lockPhone = File("lock_phone", PackageResources.lock_phone_sql)
@@ -94,8 +95,8 @@ public enum SQL {
         enqueueSignup, enqueueJSON, listSignups, findSignup, readCredential, listAttempts,
         explainSignup, replaySignup, resolveEffect, snapshot,
         registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,
-        claim, settle, recordLate, findSettled, giveBack, nextDue, numberOutcomes, deleteOldAttempts,
-        sealPIN, markSent, unmarkSent, reserveCreditShare, withdrawCreditShare, lockPhone, countRegisterCall,
+        claim, settle, recordLate, findSettled, giveBack, hasJobs, numberOutcomes, deleteOldAttempts,
+        sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, lockPhone, countRegisterCall,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
     ]
 }

@@ -40,14 +40,17 @@ enum Fault: Sendable, Equatable {
     case usage(String)
 
     enum OddJSON: String, Sendable, CaseIterable {
-        case nul, lone_surrogate, duplicate_keys, huge_number
+        case nul
+        case loneSurrogate = "lone_surrogate"
+        case duplicateKeys = "duplicate_keys"
+        case hugeNumber = "huge_number"
 
         var body: String {
             switch self {
             case .nul: #"{"success": true, "note": "a\u0000b"}"#
-            case .lone_surrogate: #"{"success": true, "note": "\ud800"}"#
-            case .duplicate_keys: #"{"success": false, "success": true}"#
-            case .huge_number: #"{"success": true, "id": 1e999999, "count": 123456789012345678901234567890}"#
+            case .loneSurrogate: #"{"success": true, "note": "\ud800"}"#
+            case .duplicateKeys: #"{"success": false, "success": true}"#
+            case .hugeNumber: #"{"success": true, "id": 1e999999, "count": 123456789012345678901234567890}"#
             }
         }
     }

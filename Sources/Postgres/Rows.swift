@@ -28,9 +28,9 @@ extension Single: Equatable where Value: Equatable {}
 
 /// Gives the columns of one row from left to right.
 public struct RowReader: ~Copyable {
-    private let result: QueryResult
-    private let row: Int32
-    private var column: Int32 = 0
+    fileprivate let result: QueryResult
+    fileprivate let row: Int32
+    fileprivate var column: Int32 = 0
 
     init(_ result: QueryResult, row: Int32) {
         self.result = result
@@ -57,6 +57,24 @@ public struct RowReader: ~Copyable {
             located.columnName = result.name(of: column)
             throw located
         }
+    }
+}
+
+extension RowReader {
+    /// The next column's bytes, nil for NULL.
+    mutating func nextBytes(of type: PostgresType) throws(PostgresError) -> UnsafeRawBufferPointer? {
+        guard column < result.columnCount else { throw .decoding("a row has no column \(column + 1)") }
+        column += 1
+        let actual = result.type(of: column - 1)
+        guard type.reads(actual) else { throw located(.decoding("\(actual) where \(type) was expected")) }
+        return result.bytes(row: row, column: column - 1)
+    }
+
+    /// The error, with the name of the column that was read last.
+    func located(_ error: PostgresError) -> PostgresError {
+        var located = error
+        located.columnName = result.name(of: column - 1)
+        return located
     }
 }
 

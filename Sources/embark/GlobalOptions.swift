@@ -30,6 +30,9 @@ struct GlobalOptions: ParsableArguments {
         )
     }
 
+    /// The connection string itself, for processes that are started with it.
+    func databaseURLText() throws -> String { try DatabaseSettings(sources: sources()).text }
+
     /// Opens a connection; the caller closes it.
     func connect() async throws -> Connection {
         let settings = try DatabaseSettings(sources: sources())

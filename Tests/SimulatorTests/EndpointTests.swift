@@ -110,7 +110,8 @@ struct Platform: Sendable {
 
     @Test func `A code gives one token, once, within thirty seconds`() async throws {
         let now = Mutex(1_000_000.0)
-        try await Platform.with(clock: { now.withLock(\.self) }) { platform in
+        let clock = { @Sendable in now.withLock(\.self) }
+        try await Platform.with(clock: clock) { platform in
             let code = try await platform.mint()
             let answer = try await platform.exchange(code)
             #expect(answer.status == 200)
@@ -300,7 +301,8 @@ struct Platform: Sendable {
 
     @Test func `The eleventh call to register or deregister blocks a number for 72 hours`() async throws {
         let now = Mutex(1_000_000.0)
-        try await Platform.with(clock: { now.withLock(\.self) }) { platform in
+        let clock = { @Sendable in now.withLock(\.self) }
+        try await Platform.with(clock: clock) { platform in
             let token = try await platform.token()
             let body = #"{"messaging_product": "whatsapp", "pin": "111111"}"#
             for call in 1...10 {

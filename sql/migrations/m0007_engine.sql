@@ -24,5 +24,37 @@ BEGIN
 END
 $$;
 
+-- As in m0004, for many outcomes at once and whatever the planner believes of the table: those without a number come from the
+-- one index that has them in order (no other one has that order), and each row is found by its place. A plan that was made while the table was empty would
+-- else read all of it for each row.
+DROP INDEX embark.outcomes_unnumbered;
+CREATE INDEX outcomes_unnumbered ON embark.outcomes (seq, id) WHERE seq IS NULL;
+CREATE OR REPLACE FUNCTION embark.number_outcomes(max integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, embark, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_incremental_sort = off
+SET enable_hashjoin = off SET enable_mergejoin = off AS
+$$
+DECLARE
+    fresh  tid[];
+    newest bigint;
+BEGIN
+    -- Whoever does not get the lock leaves the work to the one who holds it. 1 is this lock's number within Embark.
+    IF NOT pg_try_advisory_xact_lock(hashtext('embark'), 1) THEN
+        RETURN 0;
+    END IF;
+    fresh := ARRAY (
+        SELECT o.ctid FROM embark.outcomes AS o WHERE o.seq IS NULL ORDER BY o.seq, o.id LIMIT number_outcomes.max);
+    IF cardinality(fresh) > 0 THEN
+        SELECT coalesce(pg_catalog.max(o.seq), 0) INTO newest FROM embark.outcomes AS o;
+        UPDATE embark.outcomes AS o
+           SET seq = newest + f.number
+          FROM unnest(fresh) WITH ORDINALITY AS f (place, number)
+         WHERE o.ctid = f.place;
+        PERFORM pg_notify('embark_outcomes', '');
+    END IF;
+    RETURN cardinality(fresh);
+END
+$$;
+
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA embark FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION embark.delete_old_attempts TO embark_worker;

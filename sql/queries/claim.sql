@@ -35,10 +35,7 @@ SELECT c.signup_id, c.step, c.attempt, c.sent, c.interrupted::integer,
        s.redirect_uri, s.data_localization_region, s.override_callback_uri, s.test_recipient, s.test_message,
        s.allocation_config_id, s.test_message_id,
        extract(epoch FROM s.code_issued_at + interval '30 s' - clock_timestamp())::double precision AS code_seconds_left,
-       x.code, x.pin, x.sealed_pin, x.sealed_token, x.verify_token,
-       h.signup_id AS share_signup_id, h.posts AS share_posts,
-       extract(epoch FROM clock_timestamp() - h.sent_at)::double precision AS share_age_seconds
+       x.code, x.pin, x.sealed_pin, x.sealed_token, x.verify_token
   FROM claimed AS c
   LEFT JOIN embark.signups AS s ON s.id = c.signup_id
   LEFT JOIN embark.secrets AS x ON x.signup_id = c.signup_id
-  LEFT JOIN embark.credit_shares AS h ON h.waba_id = s.waba_id AND c.step = 'share_credit_line'

@@ -64,7 +64,8 @@ WITH result AS MATERIALIZED (
               i.error_message, i.fbtrace_id, i.end_state, i.waiting_on, i.signup_error_code, i.signup_error_message,
               i.sealed_token, i.token_seconds, i.waba_id, i.phone_number_id, i.allocation_config_id, i.test_message_id,
               i.test_message_wa_id, i.warning
-), moved AS (
+), moved AS NOT MATERIALIZED (
+    -- Read in place by each part below: to keep a third copy of every row would cost more than to read two.
     SELECT w.signup_id, w.lease_id, w.generation, w.step, w.attempt, w.verdict, w.seconds, w.http_status,
            w.error_code, w.error_message, w.fbtrace_id, w.end_state, w.waiting_on, w.signup_error_code,
            w.signup_error_message, w.sealed_token, w.token_seconds, w.waba_id, w.phone_number_id,

@@ -211,7 +211,7 @@ SELECT is(
 SELECT is_empty(
     $$SELECT oid::regprocedure, proconfig FROM pg_proc
        WHERE pronamespace = 'embark'::regnamespace AND prosecdef
-         AND proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, embark, pg_temp']$$,
+         AND ('search_path=pg_catalog, embark, pg_temp' = ANY (proconfig)) IS NOT TRUE$$,
     'each of them pins its search_path');
 SELECT is_empty(
     $$SELECT oid::regprocedure FROM pg_proc

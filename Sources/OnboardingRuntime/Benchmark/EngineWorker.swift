@@ -97,6 +97,46 @@ public enum EngineWorker {
         await pool.close()
     }
 
+    /// Runs a worker in this process for as long as `body` does.
+    static func with(
+        _ url: String,
+        concurrency: Int,
+        logger: Logger,
+        run: @escaping StepRun,
+        while body: () async throws -> Void
+    ) async throws {
+        var options = try ConnectionOptions(url, applicationName: "embark worker")
+        options.sessionSettings = WorkerSettings.stablePlans
+        let pool = Pool(options, size: JobQueue.connectionsMax)
+        let id = try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current)).first?.value ?? 0
+        let queue = JobQueue(pool: pool, workerID: id, host: "benchmark", processID: getpid())
+        let worker = WorkerRun(
+            queue: queue,
+            limits: WorkerLimits(concurrency: concurrency, drainSeconds: 1),
+            status: WorkerStatus(),
+            metrics: WorkerMetrics(),
+            logger: logger,
+            run: run
+        )
+        let listener = Listener(
+            try ConnectionOptions(url, applicationName: "embark listen"),
+            channels: ["embark_jobs"]
+        )
+        let outcome = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await worker.work(listener: listener) }
+            let outcome: Result<Void, any Error>
+            do {
+                outcome = .success(try await body())
+            } catch {
+                outcome = .failure(error)
+            }
+            group.cancelAll()
+            return outcome
+        }
+        await pool.close()
+        try outcome.get()
+    }
+
     /// The result of a step that did nothing and succeeded.
     static func noOperation(_ job: ClaimedJob, _ lease: Lease) -> Settlement {
         Settlement(

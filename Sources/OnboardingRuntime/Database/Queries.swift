@@ -56,7 +56,7 @@ package enum Queries {
     >(SQL.recordLate)
     static let findSettled = Statement<Lease, [Int64], [Int64]>(SQL.findSettled)
     static let giveBack = Statement<Single<Int64>, [Int64], [Int64], Double>(SQL.giveBack)
-    static let nextDue = Statement<DueFacts>(SQL.nextDue)
+    static let hasJobs = Statement<Single<Bool>>(SQL.hasJobs)
     static let numberOutcomes = Statement<Single<Int32>, Int32>(SQL.numberOutcomes)
     static let deleteOldAttempts = Statement<Single<Int32>, Int32, Int32>(SQL.deleteOldAttempts)
 
@@ -64,6 +64,7 @@ package enum Queries {
     static let sealPIN = Statement<Single<String>, Int64, String>(SQL.sealPIN)
     static let markSent = Statement<Single<Int64>, [Int64], [Int64]>(SQL.markSent)
     static let unmarkSent = Statement<NoRow, Int64, Int64>(SQL.unmarkSent)
+    static let readCreditShare = Statement<RecordedShare, String>(SQL.readCreditShare)
     static let reserveCreditShare = Statement<Single<Int64>, Int64, Int64, String>(SQL.reserveCreditShare)
     static let withdrawCreditShare = Statement<NoRow, Int64, String>(SQL.withdrawCreditShare)
     static let lockPhone = Statement<NoRow, String>(SQL.lockPhone)
@@ -91,10 +92,11 @@ package enum Queries {
         StatementShape(registerWorker), StatementShape(beatWorker), StatementShape(retireWorker),
         StatementShape(takePresence), StatementShape(findAbsentWorkers), StatementShape(releaseAbsentWorkers),
         StatementShape(claim), StatementShape(settle), StatementShape(recordLate), StatementShape(findSettled),
-        StatementShape(giveBack), StatementShape(nextDue), StatementShape(numberOutcomes),
+        StatementShape(giveBack), StatementShape(hasJobs), StatementShape(numberOutcomes),
         StatementShape(deleteOldAttempts),
         StatementShape(sealPIN), StatementShape(markSent), StatementShape(unmarkSent),
-        StatementShape(reserveCreditShare), StatementShape(withdrawCreditShare), StatementShape(lockPhone),
+        StatementShape(readCreditShare), StatementShape(reserveCreditShare), StatementShape(withdrawCreditShare),
+        StatementShape(lockPhone),
         StatementShape(countRegisterCall),
         StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectRights),
         StatementShape(inspectFunctions),

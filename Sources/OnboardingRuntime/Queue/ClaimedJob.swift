@@ -40,7 +40,6 @@ struct ClaimedJob: Sendable {
     var leaseSeconds: Double
     let codeSecondsLeft: Double
     var signup: Signup
-    let creditShare: StepContext.CreditShare?
     var secrets: StoredSecrets
 
     /// What stands in embark.secrets. Plain where upstream handed it in, sealed where a worker wrote it.
@@ -93,7 +92,7 @@ struct ClaimRow: RowDecodable {
         .int8, .text, .int4, .bool, .int4, .timestamptz, .float8, .float8,
         .int4, .text, [String].postgresType, .text, .text, .text, .text,
         .text, .text, .text, .text, .text, .text, .text,
-        .float8, .text, .text, .text, .text, .text, .int8, .int4, .float8,
+        .float8, .text, .text, .text, .text, .text,
     ]
 
     init(_ row: inout RowReader) throws(PostgresError) {
@@ -125,9 +124,6 @@ struct ClaimRow: RowDecodable {
         let sealedPIN: String? = try row.next()
         let sealedToken: String? = try row.next()
         let verifyToken: String? = try row.next()
-        let shareSignupID: Int64? = try row.next()
-        let sharePosts: Int32? = try row.next()
-        let shareAge: Double? = try row.next()
         self.generation = generation ?? 0
 
         guard let generation, let flowName, let stepNames else {
@@ -149,10 +145,6 @@ struct ClaimRow: RowDecodable {
             job = .failure(PoisonRow(reason: error.description))
             return
         }
-        let share: StepContext.CreditShare? =
-            if let shareSignupID, let sharePosts, let shareAge {
-                .init(signupID: shareSignupID, posts: Int(sharePosts), secondsSincePost: shareAge)
-            } else { nil }
         job = .success(
             ClaimedJob(
                 signupID: signupID,
@@ -179,7 +171,6 @@ struct ClaimRow: RowDecodable {
                     allocationConfigID: allocationConfigID,
                     testMessageID: testMessageID
                 ),
-                creditShare: share,
                 secrets: .init(
                     code: code.map { Secret($0) },
                     plainPIN: pin.map { Secret($0) },
@@ -190,6 +181,19 @@ struct ClaimRow: RowDecodable {
                 )
             )
         )
+    }
+}
+
+/// A row of read_credit_share.sql.
+struct RecordedShare: RowDecodable {
+    let share: StepContext.CreditShare
+
+    static let columnTypes: [PostgresType] = [.int8, .int4, .float8]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        let signupID: Int64 = try row.next()
+        let posts: Int32 = try row.next()
+        share = .init(signupID: signupID, posts: Int(posts), secondsSincePost: try row.next())
     }
 }
 

@@ -6,6 +6,9 @@ struct JobQueue: Sendable {
     /// Connections for everything but LISTEN: one process holds at most three.
     static let connectionsMax = 2
 
+    /// Outcomes numbered in one statement.
+    private static let outcomesMax: Int32 = 1_000
+
     /// Whichever connection is free claims, marks, settles: neither kind of work waits for the other's commit.
     let pool: Pool
     let workerID: Int64
@@ -159,6 +162,11 @@ struct JobQueue: Sendable {
         }
     }
 
+    /// What is on record about sharing a credit line with this account; nil when nothing is.
+    func creditShare(of wabaID: String) async throws(PostgresError) -> StepContext.CreditShare? {
+        try await pool.run(Queries.readCreditShare(wabaID)).first?.share
+    }
+
     /// The call provably never left: what its precondition put on record is taken back.
     func withdraw(_ precondition: GraphRequest.Precondition, lease: Lease) async throws(PostgresError) {
         switch precondition {
@@ -177,13 +185,14 @@ struct JobQueue: Sendable {
         return kept
     }
 
-    /// Seconds until the next job is due, 0 or less for now; nil when there is no job at all.
-    func nextDue() async throws(PostgresError) -> Double? {
-        try await pool.run(Queries.nextDue()).first?.seconds
+    /// Whether there is a job at all, due now or later.
+    func hasJobs() async throws(PostgresError) -> Bool {
+        try await pool.run(Queries.hasJobs()).first?.value ?? false
     }
 
     func numberOutcomes() async throws(PostgresError) {
-        _ = try await pool.run(Queries.numberOutcomes(10_000))
+        // In batches: the connection is needed for other things, too.
+        while try await pool.run(Queries.numberOutcomes(Self.outcomesMax)).first?.value == Self.outcomesMax {}
     }
 
     func beat(sleeping: Bool, inFlight: Int) async throws(PostgresError) {
@@ -237,17 +246,5 @@ struct CountedCall: RowDecodable {
         calls = try row.next()
         isCounted = try row.next()
         elsewhere = try row.next()
-    }
-}
-
-struct DueFacts: RowDecodable {
-    let jobs: Int32
-    let seconds: Double?
-
-    static let columnTypes: [PostgresType] = [.int4, .float8]
-
-    init(_ row: inout RowReader) throws(PostgresError) {
-        jobs = try row.next()
-        seconds = try row.next()
     }
 }

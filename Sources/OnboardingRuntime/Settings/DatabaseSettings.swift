@@ -10,6 +10,9 @@ public struct DatabaseSettings: Sendable {
         databaseURL = try sources.string("EMBARK_DATABASE_URL")
     }
 
+    /// The string itself, for a process that is started with it in its environment.
+    public var text: String { databaseURL }
+
     /// - Throws: `SettingsError` when it is no connection string. The error shows nothing of it.
     public func connectionOptions(applicationName: String) throws(SettingsError) -> ConnectionOptions {
         do throws(PostgresError) {

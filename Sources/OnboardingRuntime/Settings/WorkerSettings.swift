@@ -141,7 +141,8 @@ public struct WorkerSettings: Sendable {
     }
 
     static let stablePlans = [
-        "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off", "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+        "jit": "off", "plan_cache_mode": "force_generic_plan",
         "idle_in_transaction_session_timeout": "10s",
     ]
 

@@ -3,10 +3,13 @@
 import Synchronization
 
 /// Hands items to `write` in batches and each caller its answer.
+///
+/// Every step of every signup waits here once, and a checked continuation looks its type up at run time, which cost a tenth
+/// of the worker's own time: so the callers' are unchecked. Each is resumed in one place, by the batch that it is in.
 final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
     private struct Entry {
         let item: Item
-        let answer: CheckedContinuation<Answer, Never>
+        let answer: UnsafeContinuation<Answer, Never>
     }
 
     private struct State {
@@ -42,7 +45,7 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
 
     /// Returns the item's answer.
     func submit(_ item: Item) async -> Answer {
-        await withCheckedContinuation { answer in
+        await withUnsafeContinuation { answer in
             let woken = state.withLock { state in
                 state.waiting.append(Entry(item: item, answer: answer))
                 return next(&state)

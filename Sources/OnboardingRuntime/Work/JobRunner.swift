@@ -78,8 +78,12 @@ struct JobRunner: Sendable {
             credentials: credentials,
             wasSent: job.wasSent,
             codeSecondsLeft: job.codeSecondsLeft,
-            creditShare: job.creditShare
+            creditShare: nil
         )
+        // Another signup of the same account may have changed it a moment ago.
+        if job.step == .shareCreditLine, let wabaID = job.signup.wabaID {
+            context.creditShare = try await queue.creditShare(of: wabaID)
+        }
         var events: [StepEvent] = []
         for _ in 0..<Self.movesMax {
             context.codeSecondsLeft = job.codeSecondsLeft - (ContinuousClock.now - claimed) / .seconds(1)

@@ -16,6 +16,8 @@ public struct Worker: Service {
     /// due again within a second.
     static let presenceInterval = Duration.milliseconds(150)
     static let absenceMin = Duration.milliseconds(300)
+    /// By then its row is deleted, if it has not come back.
+    static let absenceForgotten = Duration.seconds(65)
     static let cleanUpInterval = Duration.seconds(60)
     /// Attempts deleted in one statement, and statements in one round.
     static let cleanUpBatch = 5_000

@@ -101,7 +101,7 @@ final class WorkerRun: Sendable {
         if held.runsAlone { return false }
         do throws(PostgresError) {
             let codes = try await claim(lane: 0, slots: limits.concurrencyWithCodes, from: nil, &jobs)
-            codesWait.store(codes == .full, ordering: .relaxed)
+            codesWait.store(codes == .full && held.count >= limits.concurrencyWithCodes, ordering: .relaxed)
             let rest = try await claim(lane: 5, slots: limits.concurrency, from: watermark.next(), &jobs) {
                 watermark.note($0, took: $1)
             }
@@ -171,7 +171,7 @@ final class WorkerRun: Sendable {
 
     private func nothingIsLeft() async -> Bool {
         do throws(PostgresError) {
-            return try await queue.nextDue() == nil
+            return try await !queue.hasJobs()
         } catch {
             logger.error("queue not asked", metadata: ["error": "\(error)"])
             return false
@@ -213,7 +213,7 @@ final class WorkerRun: Sendable {
             // Given back meanwhile, by a drain that could not wait: there is nothing to settle.
             guard held.contains(lease) else { return false }
             let following = step(behind: settlement)
-            if following != nil, goesOn(to: following) {
+            if following != nil, goesOn {
                 settlement.nextLease = Lease(signupID: lease.signupID, id: leases.next())
             }
             let settled = ContinuousClock.now
@@ -236,11 +236,9 @@ final class WorkerRun: Sendable {
         return step
     }
 
-    /// Whether this worker keeps the signup for its next step. Not for sharing a credit line: what is on record about the
-    /// account is read when the job is claimed.
-    private func goesOn(to step: Step?) -> Bool {
-        step != .shareCreditLine && !isDraining.load(ordering: .relaxed) && !codesWait.load(ordering: .relaxed)
-            && held.count <= limits.concurrency
+    /// Whether this worker keeps the signup for its next step.
+    private var goesOn: Bool {
+        !isDraining.load(ordering: .relaxed) && !codesWait.load(ordering: .relaxed) && held.count <= limits.concurrency
     }
 
     /// nil when the row cannot be run, or must not be run any more: then it is failed with its reason.
@@ -326,14 +324,17 @@ final class WorkerRun: Sendable {
         }
     }
 
-    /// Sets free what workers hold that are gone: seen to be absent for a while, for one look proves nothing.
+    /// Sets free what workers hold that are gone: seen to be absent for a while, for one look proves nothing. And once more
+    /// a little later: a dead worker's last claim may have been committed after it.
     private func watchPresence() async {
-        let absences = Mutex<[Int64: ContinuousClock.Instant]>([:])
+        let absences = Mutex<[Int64: Absence]>([:])
         await every(Worker.presenceInterval) { () throws(PostgresError) in
             let absent = try await queue.absentWorkers()
-            let gone = absences.withLock { since in
-                since = Dictionary(uniqueKeysWithValues: absent.map { ($0, since[$0] ?? .now) })
-                return Set(since.filter { .now - $0.value >= Worker.absenceMin }.keys)
+            let gone = absences.withLock { absences -> Set<Int64> in
+                absences = Dictionary(uniqueKeysWithValues: absent.map { ($0, absences[$0] ?? Absence()) })
+                var gone: Set<Int64> = []
+                for id in absent where absences[id]?.isReleaseDue() == true { gone.insert(id) }
+                return gone
             }
             guard !gone.isEmpty else { return }
             let released = try await queue.release(absent: gone)
@@ -343,6 +344,20 @@ final class WorkerRun: Sendable {
                 metadata: ["jobs": "\(released)", "workers": "\(gone.sorted())"]
             )
             wake.raise()
+        }
+    }
+
+    /// Since when a worker has been absent, and what was done about it.
+    private struct Absence {
+        private let since = ContinuousClock.now
+        private var releases = 0
+
+        /// Counts the release that it asks for.
+        mutating func isReleaseDue() -> Bool {
+            let due = [Worker.absenceMin, Worker.absenceMin + .seconds(2), Worker.absenceForgotten]
+            guard releases < due.count, .now - since >= due[releases] else { return false }
+            releases += 1
+            return true
         }
     }
 

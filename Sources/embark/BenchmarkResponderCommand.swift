@@ -1,0 +1,21 @@
+/// `embark benchmark-responder`: the far end of `embark benchmark`'s calls, in a process of its own so that its CPU is apart.
+import ArgumentParser
+import Foundation
+import OnboardingRuntime
+
+struct BenchmarkResponderCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "benchmark-responder",
+        abstract: "Fixed answers after a fixed time, for embark benchmark.",
+        shouldDisplay: false
+    )
+
+    @Option(help: "How long each answer is held back, in milliseconds.") var latency: Int64 = 50
+
+    func run() async throws {
+        let port = try await FixedResponder(latencyMilliseconds: latency).listen()
+        FileHandle.standardOutput.write(Data("http://127.0.0.1:\(port)\n".utf8))
+        // Until whoever started it closes its input, or ends.
+        while FileHandle.standardInput.availableData.count > 0 {}
+    }
+}

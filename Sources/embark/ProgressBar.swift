@@ -1,0 +1,41 @@
+/// One line on a terminal's standard error that says how far long work has come; in a pipe there is none.
+import Foundation
+import Synchronization
+
+final class ProgressBar: Sendable {
+    private struct State {
+        var label = ""
+        var share = 0.0
+        var shown = ContinuousClock.Instant.now - .seconds(1)
+    }
+
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private let state = Mutex(State())
+    private let started = ContinuousClock.now
+    private static let columns = 24
+
+    /// - Parameter share: 0 to 1; 0 keeps what was shown before, for a part of a measure.
+    func show(_ label: String, share: Double) {
+        guard isTerminal else { return }
+        let text = state.withLock { state -> String? in
+            state.label = label
+            state.share = max(state.share, share)
+            guard .now - state.shown >= .milliseconds(100) || share == 1 else { return nil }
+            state.shown = .now
+            return Self.line(label, state.share, elapsed: .now - started)
+        }
+        if let text { write("\r\u{1B}[K" + text) }
+    }
+
+    /// Takes the line away.
+    func end() { if isTerminal { write("\r\u{1B}[K") } }
+
+    static func line(_ label: String, _ share: Double, elapsed: Duration) -> String {
+        let filled = Int((min(max(share, 0), 1) * Double(columns)).rounded())
+        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: columns - filled)
+        let seconds = elapsed.components.seconds
+        return "\(bar) \(Int(share * 100)) %  \(label)  \(seconds / 60) min \(seconds % 60) s"
+    }
+
+    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+}
