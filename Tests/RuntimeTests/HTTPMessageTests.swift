@@ -23,18 +23,13 @@ import Testing
         _ request: GraphRequest,
         credentials: Credentials = credentials,
         proof: Bool = true
-    ) throws -> HTTPClientRequest {
+    ) throws -> HTTPMessage {
         var settings = Self.settings
         settings.sendsAppSecretProof = proof
         return try HTTPMessage.make(request, credentials: credentials, settings: settings)
     }
 
-    private func body(_ message: HTTPClientRequest) async throws -> String? {
-        guard let body = message.body else { return nil }
-        var bytes = ByteBuffer()
-        for try await var part in body { bytes.writeBuffer(&part) }
-        return String(buffer: bytes)
-    }
+    private func body(_ message: HTTPMessage) async throws -> String? { message.body.map { String(buffer: $0) } }
 
     @Test func `A call with the customer's token carries it as Bearer, with its proof in the query`() throws {
         let message = try make(

@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Onboarding
+import Synchronization
 
 /// What a call does not carry in its request: where Graph is, and as whom we speak.
 struct GraphSettings: Sendable {
@@ -43,55 +44,40 @@ struct GraphClient: Sendable {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    /// - Parameter seconds: for the whole call, connecting included.
+    /// By way of the client's futures: its asynchronous interface costs twice the CPU, and its deadline ends with the head of
+    /// an answer, so that a server that falls silent in the body would hold the call for ever.
+    ///
+    /// - Parameter seconds: for the whole call, connecting and the body included.
     func send(_ request: GraphRequest, credentials: Credentials, seconds: Double) async -> GraphAnswer {
-        let message: HTTPClientRequest
-        do throws(UnsendableRequest) {
-            message = try HTTPMessage.make(request, credentials: credentials, settings: settings)
-        } catch {
-            return .notSent(reason: error.reason)
-        }
         do {
+            let message = try HTTPMessage.make(request, credentials: credentials, settings: settings)
+            let call = try HTTPClient.Request(
+                url: message.url,
+                method: message.method,
+                headers: message.headers,
+                body: message.body.map { .byteBuffer($0) }
+            )
             let deadline = NIODeadline.now() + .nanoseconds(Int64(max(seconds, 0) * 1_000_000_000))
-            let response = try await http.execute(message, deadline: deadline)
-            let body: ByteBuffer
-            do {
-                body = try await Self.collect(response.body, until: deadline)
-            } catch is NIOTooManyBytesError {
-                return .answered(
-                    GraphResponse(
-                        status: Int(response.status.code),
-                        content: .unreadable("more than \(Self.bodyBytesMax) bytes")
-                    )
-                )
+            let task = http.execute(request: call, delegate: AnswerCollector(), deadline: deadline)
+            let answer = try await withTaskCancellationHandler {
+                try await task.futureResult.get()
+            } onCancel: {
+                task.cancel()
             }
             return .answered(
                 GraphResponse(
-                    status: Int(response.status.code),
-                    content: AnswerParser.content(
-                        of: Array(body.readableBytesView),
-                        contentType: response.headers.first(name: "content-type")
-                    )
+                    status: answer.status,
+                    content: AnswerParser.content(of: answer.body, contentType: answer.contentType)
                 )
+            )
+        } catch let error as UnsendableRequest {
+            return .notSent(reason: error.reason)
+        } catch let error as AnswerCollector.TooLong {
+            return .answered(
+                GraphResponse(status: error.status, content: .unreadable("more than \(Self.bodyBytesMax) bytes"))
             )
         } catch {
             return Self.answer(for: error)
-        }
-    }
-
-    /// The client's own deadline ends with the head of an answer: without this one a server that falls silent in the
-    /// body would hold the call for ever.
-    private static func collect(_ body: HTTPClientResponse.Body, until deadline: NIODeadline) async throws -> ByteBuffer
-    {
-        try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
-            defer { group.cancelAll() }
-            group.addTask { try await body.collect(upTo: bodyBytesMax) }
-            group.addTask {
-                try await Task.sleep(for: .nanoseconds(max((deadline - .now()).nanoseconds, 0)))
-                throw HTTPClientError.deadlineExceeded
-            }
-            guard let first = try await group.next() else { throw HTTPClientError.deadlineExceeded }
-            return first
         }
     }
 
@@ -130,6 +116,42 @@ struct GraphClient: Sendable {
         .alreadyShutdown, .invalidURL, .emptyHost, .emptyScheme, .httpProxyHandshakeTimeout, .shutdownUnsupported,
         .unsupportedScheme(""), .invalidHeaderFieldNames([]), .invalidHeaderFieldValues([]),
     ]
+}
+
+/// Collects one answer, up to the limit.
+private final class AnswerCollector: HTTPClientResponseDelegate {
+    struct Answer: Sendable {
+        var status = 0
+        var contentType: String?
+        var body: [UInt8] = []
+    }
+
+    /// The body is longer than any of Graph's.
+    struct TooLong: Error {
+        let status: Int
+    }
+
+    private let answer = Mutex(Answer())
+
+    func didReceiveHead(task: HTTPClient.Task<Answer>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
+        answer.withLock {
+            $0.status = Int(head.status.code)
+            $0.contentType = head.headers.first(name: "content-type")
+        }
+        return task.eventLoop.makeSucceededVoidFuture()
+    }
+
+    func didReceiveBodyPart(task: HTTPClient.Task<Answer>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
+        let status = answer.withLock { answer -> Int? in
+            guard answer.body.count + buffer.readableBytes <= GraphClient.bodyBytesMax else { return answer.status }
+            answer.body.append(contentsOf: buffer.readableBytesView)
+            return nil
+        }
+        guard let status else { return task.eventLoop.makeSucceededVoidFuture() }
+        return task.eventLoop.makeFailedFuture(TooLong(status: status))
+    }
+
+    func didFinishRequest(task: HTTPClient.Task<Answer>) -> Answer { answer.withLock(\.self) }
 }
 
 /// A request that cannot be built, by name. Nothing of its values.

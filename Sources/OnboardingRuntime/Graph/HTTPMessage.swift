@@ -1,17 +1,22 @@
 /// From a request as data to an HTTP message: URL, headers, body, token and proof.
-import AsyncHTTPClient
 import Crypto
 import Foundation
 import NIOCore
 import NIOHTTP1
 import Onboarding
 
-enum HTTPMessage {
+struct HTTPMessage: Sendable {
+    var url: String
+    var method: HTTPMethod
+    var headers = HTTPHeaders()
+    /// nil for a request without one.
+    var body: ByteBuffer?
+
     static func make(
         _ request: GraphRequest,
         credentials: Credentials,
         settings: GraphSettings
-    ) throws(UnsendableRequest) -> HTTPClientRequest {
+    ) throws(UnsendableRequest) -> HTTPMessage {
         let token = try token(request.token, credentials)
         var query = request.query
         if settings.sendsAppSecretProof, let token, request.token != .app {
@@ -19,20 +24,19 @@ enum HTTPMessage {
         }
         var url = "\(settings.baseURL)/\(settings.version)/\(request.path)"
         if !query.isEmpty { url += "?" + form(query) }
-        var message = HTTPClientRequest(url: url)
-        message.method = HTTPMethod(rawValue: request.method.rawValue)
+        var message = HTTPMessage(url: url, method: HTTPMethod(rawValue: request.method.rawValue))
         message.headers.add(name: "User-Agent", value: "embark/\(Version.current)")
         message.headers.add(name: "Accept", value: "application/json")
         if let token { message.headers.add(name: "Authorization", value: "Bearer \(token.revealed)") }
         switch request.body {
         case .empty:
-            if request.method == .post { message.body = .bytes(ByteBuffer()) }
+            if request.method == .post { message.body = ByteBuffer() }
         case .json(let fields):
             message.headers.add(name: "Content-Type", value: "application/json")
-            message.body = .bytes(ByteBuffer(string: json(fields)))
+            message.body = ByteBuffer(string: json(fields))
         case .form(let fields):
             message.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            message.body = .bytes(ByteBuffer(string: form(fields)))
+            message.body = ByteBuffer(string: form(fields))
         }
         return message
     }
