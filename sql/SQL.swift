@@ -96,7 +96,8 @@ public enum SQL {
         explainSignup, replaySignup, resolveEffect, snapshot,
         registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,
         claim, settle, recordLate, findSettled, giveBack, hasJobs, numberOutcomes, deleteOldAttempts,
-        sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, lockPhone, countRegisterCall,
+        sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, lockPhone,
+        countRegisterCall,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
     ]
 }

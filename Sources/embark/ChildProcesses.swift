@@ -17,8 +17,10 @@ struct ChildProcesses: BenchmarkProcesses {
         let root = "/usr/lib/postgresql"
         guard FileManager.default.fileExists(atPath: root) else { return "" }
         do {
-            return try FileManager.default.contentsOfDirectory(atPath: root).sorted { ($0 as NSString).integerValue > ($1 as NSString).integerValue }
-                .map { "\(root)/\($0)/bin" }.joined(separator: ":")
+            return try FileManager.default.contentsOfDirectory(atPath: root).sorted {
+                ($0 as NSString).integerValue > ($1 as NSString).integerValue
+            }
+            .map { "\(root)/\($0)/bin" }.joined(separator: ":")
         } catch {
             return ""
         }
@@ -71,7 +73,10 @@ struct ChildProcesses: BenchmarkProcesses {
             return (output, peak.withLock(\.self))
         }
         guard result.terminationStatus.isSuccess else {
-            throw CommandFailure(.failed, "embark \(arguments[0]) ended with \(result.terminationStatus): \(result.standardError)")
+            throw CommandFailure(
+                .failed,
+                "embark \(arguments[0]) ended with \(result.terminationStatus): \(result.standardError)"
+            )
         }
         let (output, peak) = result.closureResult
         return (output, Self.childrenCPUSeconds() - before, peak)

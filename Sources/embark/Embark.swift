@@ -25,7 +25,8 @@ struct Embark: AsyncParsableCommand {
         subcommands: [
             MigrateCommand.self, ConfigureCommand.self, WorkerCommand.self, SignupCommand.self, WhyCommand.self,
             ReplayCommand.self, ResolveCommand.self, TopCommand.self, KeyCommand.self, DoctorCommand.self,
-            GraphSimulatorCommand.self, BenchmarkCommand.self, BenchmarkEngineCommand.self, BenchmarkResponderCommand.self,
+            GraphSimulatorCommand.self, BenchmarkCommand.self, BenchmarkEngineCommand.self,
+            BenchmarkResponderCommand.self,
         ]
     )
 

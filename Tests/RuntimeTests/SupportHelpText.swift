@@ -58,6 +58,7 @@ extension HelpText {
               doctor                  Say what is wrong with the set-up, each with its
                                       remedy.
               graph-simulator         A Graph API of our own, for development and tests.
+              benchmark               Measure Embark's own speed, on an empty database.
 
               See 'embark help <subcommand>' for detailed help.
             """#
@@ -444,6 +445,47 @@ extension HelpText {
               --happened              The effect is there.
               --did-not-happen        It is not there.
               --reason <reason>       Why, for the audit.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let benchmark = HelpText(
+        "benchmark",
+        text: #"""
+            OVERVIEW: Measure Embark's own speed, on an empty database.
+
+            Makes the schema embark and drops it at the end; a database that has one is
+            refused. Compares with pgbench, which has to be installed, in the same minutes.
+            scripts/bench runs all of it on a private PostgreSQL. Use a release build.
+
+            engine    steps settled, recorded and enqueued a second, without calls
+            chain     1,000 signups of five steps, each a call of 50 ms
+            pickup    from an enqueue's commit to the worker, and to the request
+            backlog   the engine behind a million waiting signups
+            snapshot  the engine while a snapshot is held open for a minute
+            enqueue   by function and by COPY, against bare rows
+            process   memory, and start to the first request
+
+            EXAMPLES
+              embark benchmark --database-url postgresql://localhost/empty
+              embark benchmark --only engine --only chain -o json
+              embark benchmark --only snapshot --plot snapshot.svg
+
+            USAGE: embark benchmark [--only <only> ...] [--short] [--plot <file>] [--database-url <url>] [--output <output>] [--no-color]
+
+            OPTIONS:
+              --only <only>           One measure; several times for several. All of them
+                                      when absent.
+              --short                 So small that it only shows that it works.
+              --plot <file>           Write throughput and latency over time, as SVG.
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).
               -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;

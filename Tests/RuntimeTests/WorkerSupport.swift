@@ -41,10 +41,7 @@ struct RunningWorker: Sendable {
         arguments: [String] = [],
         _ body: @escaping @Sendable (RunningWorker) async throws -> Void
     ) async throws -> CommandResult {
-        // A port that was free a moment ago: the simulator's server finds one.
-        let finder = try await SimulatorServer.start(Simulator(faults: try FaultPlan(json: "{}"), seed: 1))
-        let port = finder.port
-        try await finder.stop()
+        let port = try await FreePort.find()
         let more = environment.merging(["EMBARK_LISTEN": "127.0.0.1:\(port)"]) { $1 }
         let result = try await Subprocess.run(
             .name("embark"),
@@ -72,6 +69,16 @@ struct RunningWorker: Sendable {
         if let failure = result.closureResult { throw failure }
         let code: Int32? = if case .exited(let code) = result.terminationStatus { code } else { nil }
         return CommandResult(code: code, out: result.standardOutput, err: result.standardError)
+    }
+}
+
+enum FreePort {
+    /// A port of loopback that was free a moment ago: the simulator's server finds one.
+    static func find() async throws -> Int {
+        let finder = try await SimulatorServer.start(Simulator(faults: try FaultPlan(json: "{}"), seed: 1))
+        let port = finder.port
+        try await finder.stop()
+        return port
     }
 }
 

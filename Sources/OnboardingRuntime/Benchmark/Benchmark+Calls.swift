@@ -65,7 +65,8 @@ extension Benchmark {
                     let serverSeconds = serverBefore.flatMap { before in database.serverCPUSeconds.map { $0 - before } }
                     let after = try await self.seen(url)
                     return (
-                        after, run.cpuSeconds, run.peakResidentBytes, serverSeconds, after.cpuSeconds - before.cpuSeconds
+                        after, run.cpuSeconds, run.peakResidentBytes, serverSeconds,
+                        after.cpuSeconds - before.cpuSeconds
                     )
                 }
                 let expected = scale.chains * Self.chainCalls
@@ -93,7 +94,9 @@ extension Benchmark {
             default: report.add("chain", what, rate, "steps/s")
             }
             report.add("chain", what + ", worker CPU a step", BenchmarkReport.median(worker), "µs")
-            if !server.isEmpty { report.add("chain", what + ", server CPU a step", BenchmarkReport.median(server), "µs") }
+            if !server.isEmpty {
+                report.add("chain", what + ", server CPU a step", BenchmarkReport.median(server), "µs")
+            }
             report.add("chain", what + ", responder CPU a step", BenchmarkReport.median(responder), "µs")
             let mebibytes = Double(memory) / 1_048_576
             switch concurrency {
@@ -150,7 +153,9 @@ extension Benchmark {
                 let id = try await enqueueOne("pickup-\(waiting)-\(number)")
                 let committed = ContinuousClock.now
                 let limit = committed + .seconds(10)
-                while claimed.withLock({ $0[id] }) == nil, .now < limit { try await Task.sleep(for: .microseconds(200)) }
+                while claimed.withLock({ $0[id] }) == nil, .now < limit {
+                    try await Task.sleep(for: .microseconds(200))
+                }
                 guard let instant = claimed.withLock({ $0[id] }) else {
                     throw BenchmarkFailure("signup \(id) was not picked up within 10 s")
                 }
@@ -318,7 +323,11 @@ extension Benchmark {
         let rows = copy.1.count
         let input = copy.0 + ";\n" + copy.1.joined(separator: "\n") + "\n\\.\n"
         let began = ContinuousClock.now
-        _ = try await processes.program("psql", ["-qX", "-v", "ON_ERROR_STOP=1", "-f", "-", database.url], input: input)
+        _ = try await processes.program(
+            "psql",
+            ["-qX", "-v", "ON_ERROR_STOP=1", "-f", "-", database.url],
+            input: input
+        )
         return Double(rows) / ((ContinuousClock.now - began) / .seconds(1))
     }
 

@@ -153,7 +153,8 @@ public struct Benchmark: Sendable {
         return EngineRun(
             stepsPerSecond: steps / elapsed,
             clientMicroseconds: ends.map(\.cpuSeconds).reduce(0, +) * 1e6 / max(steps, 1),
-            serverMicroseconds: cpu.flatMap { cpu in database.serverCPUSeconds.map { ($0 - cpu) * 1e6 / max(steps, 1) } },
+            serverMicroseconds: cpu.flatMap { cpu in database.serverCPUSeconds.map { ($0 - cpu) * 1e6 / max(steps, 1) }
+            },
             walBytes: (try await database.walBytes() - wal) / max(steps, 1),
             samples: samples.all
         )
@@ -188,7 +189,10 @@ public struct Benchmark: Sendable {
         let began = ContinuousClock.now
         _ = try await processes.program(
             "pgbench",
-            ["-n", "-M", "prepared", "-c", "4", "-j", "2", "-T", "\(scale.pgbenchSeconds)", "-f", file.path, database.url],
+            [
+                "-n", "-M", "prepared", "-c", "4", "-j", "2", "-T", "\(scale.pgbenchSeconds)", "-f", file.path,
+                database.url,
+            ],
             input: ""
         )
         let elapsed = (ContinuousClock.now - began) / .seconds(1)

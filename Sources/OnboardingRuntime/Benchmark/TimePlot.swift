@@ -63,7 +63,9 @@ public struct TimePlot: Sendable {
                         + "width=\"\(Self.text(x(marked.upperBound, end) - from))\" height=\"\(Int(Self.panelHeight))\"/>"
                 )
             }
-            parts.append("<text x=\"\(Self.text(x(marked.lowerBound, end) + 6))\" y=\"66\">\(Self.escaped(mark))</text>")
+            parts.append(
+                "<text x=\"\(Self.text(x(marked.lowerBound, end) + 6))\" y=\"66\">\(Self.escaped(mark))</text>"
+            )
         }
         parts += panel(0, "steps a second", rateMax, end, [("a", "", points.map { ($0.seconds, $0.rate) })])
         parts += panel(
@@ -134,7 +136,8 @@ public struct TimePlot: Sendable {
     }
 
     private static func label(_ value: Double) -> String {
-        value >= 1_000 ? "\(Int(value / 1_000)) k" : value == value.rounded() ? "\(Int(value))" : String(format: "%.3g", value)
+        value >= 1_000
+            ? "\(Int(value / 1_000)) k" : value == value.rounded() ? "\(Int(value))" : String(format: "%.3g", value)
     }
 
     private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
