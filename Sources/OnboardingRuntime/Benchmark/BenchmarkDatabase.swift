@@ -77,5 +77,5 @@ public struct BenchmarkDatabase: Sendable {
 public struct BenchmarkRefusal: Error, CustomStringConvertible {
     public let description =
         "this database has a schema embark: a benchmark makes and drops its own, so give it an empty database."
-        + " scripts/bench starts a private one"
+        + " scripts/bench starts a private one. What an interrupted benchmark left is its own: DROP SCHEMA embark CASCADE"
 }

@@ -41,6 +41,7 @@ public struct LatencyHistogram: Sendable {
 
     private static func bucket(of seconds: Double) -> Int {
         guard seconds > smallest else { return 0 }
+        guard seconds.isFinite else { return doublings * subBuckets }
         let ratio = seconds / smallest
         let exponent = Swift.min(Int(ratio.exponent), doublings - 1)
         let fraction = ratio.significand - 1

@@ -25,7 +25,13 @@ struct ProcessUsage: Sendable {
         else { return nil }
         // utime, stime, and those of the children that were waited for.
         var ticks = own[11...14].compactMap { Double($0) }.reduce(0, +)
-        for entry in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+        let entries: [String]
+        do {
+            entries = try FileManager.default.contentsOfDirectory(atPath: "/proc")
+        } catch {
+            return nil
+        }
+        for entry in entries {
             guard let child = Int32(entry), let fields = statFields(child), fields.count > 15,
                 fields[1] == "\(postmaster)"
             else { continue }

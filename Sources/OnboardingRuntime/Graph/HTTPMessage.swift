@@ -67,7 +67,8 @@ struct HTTPMessage: Sendable {
             for: Data(token.revealed.utf8),
             using: SymmetricKey(data: Data(key.revealed.utf8))
         )
-        return Secret(code.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())
+        let digits = Array("0123456789abcdef".utf8)
+        return Secret(String(decoding: code.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self))
     }
 
     /// application/x-www-form-urlencoded with %20 for a blank, which is also right in a query.
@@ -85,19 +86,22 @@ struct HTTPMessage: Sendable {
 
     /// Everything but RFC 3986's unreserved characters.
     private static func percentEncoded(_ text: String) -> String {
-        var result = ""
+        let digits = Array("0123456789ABCDEF".utf8)
+        var result: [UInt8] = []
+        result.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
                 UInt8(ascii: "~"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
+                result.append(byte)
             default:
-                result += "%" + String(byte >> 4, radix: 16, uppercase: true)
-                result += String(byte & 15, radix: 16, uppercase: true)
+                result.append(UInt8(ascii: "%"))
+                result.append(digits[Int(byte >> 4)])
+                result.append(digits[Int(byte & 15)])
             }
         }
-        return result
+        return String(decoding: result, as: UTF8.self)
     }
 
     static func json(_ fields: [GraphRequest.Field]) -> String {

@@ -87,16 +87,29 @@ public enum KeyRingError: Error, Equatable, CustomStringConvertible {
 /// Base64url without padding (RFC 7515, section 2).
 enum Base64URL {
     static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        Data(bytes).base64EncodedString()
-            .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        let text = Data(bytes).base64EncodedData().compactMap { byte -> UInt8? in
+            switch byte {
+            case UInt8(ascii: "+"): UInt8(ascii: "-")
+            case UInt8(ascii: "/"): UInt8(ascii: "_")
+            case UInt8(ascii: "="): nil
+            default: byte
+            }
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 
     /// nil for what is not the canonical encoding of any bytes: one text a value, so that no byte can be altered unseen.
     static func decode(_ text: String) -> [UInt8]? {
         guard text.utf8.allSatisfy({ isAlphabet($0) }) else { return nil }
-        var padded = text.replacing("-", with: "+").replacing("_", with: "/")
-        padded += String(repeating: "=", count: (4 - padded.utf8.count % 4) % 4)
-        guard let data = Data(base64Encoded: padded) else { return nil }
+        var padded = text.utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "-"): UInt8(ascii: "+")
+            case UInt8(ascii: "_"): UInt8(ascii: "/")
+            default: byte
+            }
+        }
+        padded += Array(repeating: UInt8(ascii: "="), count: (4 - padded.count % 4) % 4)
+        guard let data = Data(base64Encoded: Data(padded)) else { return nil }
         let bytes = Array(data)
         return encode(bytes) == text ? bytes : nil
     }
