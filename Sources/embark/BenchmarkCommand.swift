@@ -64,15 +64,10 @@ struct BenchmarkCommand: AsyncParsableCommand {
                 progress: { bar.show($0, share: $1) }
             )
             let measures = Benchmark.Measure.allCases.filter { only.isEmpty || only.contains($0.rawValue) }
-            let outcome: Result<BenchmarkReport, any Error>
-            do {
-                outcome = .success(try await benchmark.run(measures))
-            } catch {
-                outcome = .failure(error)
-            }
+            let report = await benchmark.run(measures)
             bar.end()
             try await database.remove()
-            return try outcome.get()
+            return report
         }
         try show(report, output)
         if let plot {
@@ -86,6 +81,7 @@ struct BenchmarkCommand: AsyncParsableCommand {
             ).svg
             try svg.write(toFile: plot, atomically: true, encoding: .utf8)
         }
+        if let failure = report.failure { throw CommandFailure(.failed, failure) }
         if !short, report.lines.contains(where: { $0.isReached == false }) {
             throw CommandFailure(.failed, "a figure is not what it must be: see the lines with NO")
         }

@@ -19,7 +19,7 @@ import Testing
     private static let json = "Content-Type: application/json\r\n"
 
     private func withClient<T>(_ url: String, _ body: (GraphClient) async throws -> T) async throws -> T {
-        let http = GraphClient.makeHTTPClient(connectionsMax: 4)
+        let http = GraphClient.Pools(connectionsMax: 4)
         let settings = GraphSettings(baseURL: url, version: "v25.0", sendsAppSecretProof: false)
         do {
             let result = try await body(GraphClient(http: http, settings: settings))

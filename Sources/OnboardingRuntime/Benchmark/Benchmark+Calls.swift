@@ -320,8 +320,9 @@ extension Benchmark {
     }
 
     private func copy(_ copy: (String, [String])) async throws -> Double {
-        let rows = copy.1.count
-        let input = copy.0 + ";\n" + copy.1.joined(separator: "\n") + "\n\\.\n"
+        let rows = scale.copied
+        let end = copy.0.hasPrefix("BEGIN") ? "COMMIT;\n" : ""
+        let input = copy.0 + ";\n" + copy.1.joined(separator: "\n") + "\n\\.\n" + end
         let began = ContinuousClock.now
         _ = try await processes.program(
             "psql",

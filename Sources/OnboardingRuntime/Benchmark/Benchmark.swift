@@ -91,22 +91,32 @@ public struct Benchmark: Sendable {
         self.progress = progress
     }
 
-    public func run(_ measures: [Measure]) async throws -> BenchmarkReport {
+    public func run(_ measures: [Measure]) async -> BenchmarkReport {
         var report = BenchmarkReport()
         for (place, measure) in measures.enumerated() {
             progress(measure.rawValue, Double(place) / Double(measures.count))
-            switch measure {
-            case .engine: try await engine(&report)
-            case .chain: try await chain(&report)
-            case .pickup: try await pickUp(&report)
-            case .backlog: try await backlog(&report)
-            case .snapshot: try await snapshot(&report)
-            case .enqueue: try await enqueue(&report)
-            case .process: try await process(&report)
+            do {
+                try await take(measure, &report)
+            } catch {
+                // What was measured so far took minutes: it is shown all the same.
+                report.failure = "\(measure.rawValue) could not be measured: \(error)"
+                break
             }
         }
         progress("done", 1)
         return report
+    }
+
+    private func take(_ measure: Measure, _ report: inout BenchmarkReport) async throws {
+        switch measure {
+        case .engine: try await engine(&report)
+        case .chain: try await chain(&report)
+        case .pickup: try await pickUp(&report)
+        case .backlog: try await backlog(&report)
+        case .snapshot: try await snapshot(&report)
+        case .enqueue: try await enqueue(&report)
+        case .process: try await process(&report)
+        }
     }
 
     // MARK: The engine

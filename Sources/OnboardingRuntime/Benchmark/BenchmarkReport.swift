@@ -28,6 +28,8 @@ public struct BenchmarkReport: Sendable {
     public var points: [Point] = []
     /// When the snapshot was held, in seconds of the same run.
     public var held: ClosedRange<Double>?
+    /// What ended the run before its last measure.
+    public var failure: String?
 
     public init() {}
 

@@ -53,24 +53,10 @@ enum AnswerParser {
 }
 
 extension JSON {
-    /// From JSONSerialization's types. A Boolean is an NSNumber there, too, and told apart by its type.
+    /// From JSONSerialization's types. A Boolean is an NSNumber there, too, and told apart by its type. What Swift has types
+    /// of its own for comes first: to ask of a dictionary whether it is an NSNull makes an NSDictionary of it.
     fileprivate init?(_ value: Any) {
         switch value {
-        case is NSNull: self = .null
-        case let text as String: self = .string(text)
-        case let number as NSNumber:
-            if Self.isBoolean(number) {
-                self = .bool(number.boolValue)
-            } else {
-                self = .number(number.stringValue)
-            }
-        case let values as [Any]:
-            var array: [JSON] = []
-            for value in values {
-                guard let json = JSON(value) else { return nil }
-                array.append(json)
-            }
-            self = .array(array)
         case let members as [String: Any]:
             var object: [String: JSON] = [:]
             for (name, member) in members {
@@ -78,6 +64,21 @@ extension JSON {
                 object[name] = json
             }
             self = .object(object)
+        case let text as String: self = .string(text)
+        case let values as [Any]:
+            var array: [JSON] = []
+            for value in values {
+                guard let json = JSON(value) else { return nil }
+                array.append(json)
+            }
+            self = .array(array)
+        case let number as NSNumber:
+            if Self.isBoolean(number) {
+                self = .bool(number.boolValue)
+            } else {
+                self = .number(number.stringValue)
+            }
+        case is NSNull: self = .null
         default: return nil
         }
     }

@@ -64,11 +64,17 @@ struct HTTPMessage: Sendable {
     /// Lowercase hexadecimal HMAC-SHA256 of the token that the call carries, keyed by the app secret.
     static func appSecretProof(of token: Secret, key: Secret) -> Secret {
         let code = HMAC<SHA256>.authenticationCode(
-            for: Data(token.revealed.utf8),
-            using: SymmetricKey(data: Data(key.revealed.utf8))
+            for: Array(token.revealed.utf8),
+            using: SymmetricKey(data: Array(key.revealed.utf8))
         )
         let digits = Array("0123456789abcdef".utf8)
-        return Secret(String(decoding: code.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self))
+        var text: [UInt8] = []
+        text.reserveCapacity(64)
+        for byte in Array(code) {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return Secret(String(decoding: text, as: UTF8.self))
     }
 
     /// application/x-www-form-urlencoded with %20 for a blank, which is also right in a query.
@@ -119,7 +125,7 @@ struct HTTPMessage: Sendable {
     }
 
     /// A JSON string (RFC 8259, section 7).
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

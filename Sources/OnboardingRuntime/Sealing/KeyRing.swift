@@ -8,6 +8,8 @@ public struct KeyRing: Sendable {
     struct Key: Sendable {
         let id: String
         let key: SymmetricKey
+        /// The id as JSON has it.
+        let quotedID: String
     }
 
     /// More than any rotation needs.
@@ -38,7 +40,7 @@ public struct KeyRing: Sendable {
                 throw .notABytesKey(place: index + 1)
             }
             guard !keys.contains(where: { $0.id == id }) else { throw .twice(place: index + 1) }
-            keys.append(Key(id: id, key: SymmetricKey(data: bytes)))
+            keys.append(Key(id: id, key: SymmetricKey(data: bytes), quotedID: HTTPMessage.quoted(id)))
         }
         self.keys = keys
     }

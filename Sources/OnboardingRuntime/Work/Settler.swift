@@ -49,13 +49,15 @@ struct Settler: Sendable {
                     "results not written yet",
                     metadata: ["error": "\(error)", "results": "\(rest.count)"]
                 )
+                // Nothing can be written any more: the leases end by themselves.
+                if Task.isCancelled { break }
             }
             let now = ContinuousClock.now
             rest.removeAll { $0.leaseEnd <= now }
             do {
                 try await Task.sleep(for: pause)
             } catch {
-                // Cancelled: the leases go on, and the loop ends with them.
+                // Cancelled: one more try, and then no more.
             }
             pause = min(pause * 2, .seconds(1))
         }

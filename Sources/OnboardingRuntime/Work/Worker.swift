@@ -10,6 +10,8 @@ import Synchronization
 public struct Worker: Service {
     /// How often a worker looks without having been told; a lost notification costs at most this.
     static let pollInterval = Duration.milliseconds(250)
+    /// The same while all slots but the codes' are taken: 30 seconds must not begin with a wait for some other call's end.
+    static let codePollInterval = Duration.milliseconds(10)
     /// How often outcomes are numbered and the worker's row is written.
     static let tickInterval = Duration.milliseconds(500)
     /// Between two looks for workers that are gone, and how long one has to be absent at every look: what it had not sent is
@@ -47,7 +49,7 @@ public struct Worker: Service {
             host: ProcessInfo.processInfo.hostName,
             processID: getpid()
         )
-        let http = GraphClient.makeHTTPClient(connectionsMax: settings.concurrency + settings.concurrency / 4 + 1)
+        let http = GraphClient.Pools(connectionsMax: settings.concurrency + settings.concurrency / 4 + 1)
         var logger = logger
         logger[metadataKey: "worker.id"] = "\(start.workerID)"
         let marks = SentMarks.batcher(queue)

@@ -89,7 +89,7 @@ final class WorkerRun: Sendable {
             while !Task.isShuttingDownGracefully, !Task.isCancelled {
                 if await claimOnce(&watermark, &jobs) { continue }
                 if limits.untilIdle, held.count == 0, await nothingIsLeft() { return }
-                await wake.wait(atMost: Worker.pollInterval)
+                await wake.wait(atMost: isFullButForCodes ? Worker.codePollInterval : Worker.pollInterval)
             }
             await drain(&jobs)
         }
@@ -177,6 +177,9 @@ final class WorkerRun: Sendable {
             return false
         }
     }
+
+    /// All slots are taken but those that only a code may use: nobody notifies this worker, and what it has may last.
+    private var isFullButForCodes: Bool { held.count >= limits.concurrency }
 
     // MARK: Running
 
