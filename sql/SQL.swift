@@ -23,6 +23,7 @@ public enum SQL {
         File("m0005_worker", PackageResources.m0005_worker_sql),
         File("m0006_operators", PackageResources.m0006_operators_sql),
         File("m0007_engine", PackageResources.m0007_engine_sql),
+        File("m0008_throttles", PackageResources.m0008_throttles_sql),
     ]
 
     /// Roles, schema and migration history: a script of its own, run before each migration round.
@@ -80,9 +81,19 @@ public enum SQL {
     public static let withdrawCreditShare = File("withdraw_credit_share", PackageResources.withdraw_credit_share_sql)
     public static let lockPhone = File("lock_phone", PackageResources.lock_phone_sql)
     public static let countRegisterCall = File("count_register_call", PackageResources.count_register_call_sql)
+    public static let eraseCode = File("erase_code", PackageResources.erase_code_sql)
+
+    // Pauses
+    public static let pauseScope = File("pause_scope", PackageResources.pause_scope_sql)
+    public static let listThrottles = File("list_throttles", PackageResources.list_throttles_sql)
+    public static let failDeadCodes = File("fail_dead_codes", PackageResources.fail_dead_codes_sql)
+    public static let setPause = File("set_pause", PackageResources.set_pause_sql)
+    public static let endPause = File("end_pause", PackageResources.end_pause_sql)
+    public static let mendSignup = File("mend_signup", PackageResources.mend_signup_sql)
 
     // embark doctor
     public static let inspectServer = File("inspect_server", PackageResources.inspect_server_sql)
+    public static let inspectTokens = File("inspect_tokens", PackageResources.inspect_tokens_sql)
     public static let inspectRoles = File("inspect_roles", PackageResources.inspect_roles_sql)
     public static let inspectFunctions = File("inspect_functions", PackageResources.inspect_functions_sql)
     public static let inspectRights = File("inspect_rights", PackageResources.inspect_rights_sql)
@@ -97,7 +108,8 @@ public enum SQL {
         registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,
         claim, settle, recordLate, findSettled, giveBack, hasJobs, numberOutcomes, deleteOldAttempts,
         sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, lockPhone,
-        countRegisterCall,
+        countRegisterCall, eraseCode,
+        pauseScope, listThrottles, failDeadCodes, setPause, endPause, mendSignup, inspectTokens,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
     ]
 }

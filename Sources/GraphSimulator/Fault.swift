@@ -26,6 +26,8 @@ enum Fault: Sendable, Equatable {
     case slow
     /// 500 with a Graph error that calls itself transient; nothing has happened.
     case transient
+    /// What the exchange answers to a wrong app secret; the code stays good.
+    case wrongSecret
     /// It happened; the answer's Content-Length is longer than its body.
     case wrongLength
     /// It happened; the answer has 100 MB.
@@ -58,7 +60,8 @@ enum Fault: Sendable, Equatable {
     /// Every name that can stand in a plan, for messages.
     static let names =
         [
-            "http500", "html502", "transient", "code:N", "code:N/SUBCODE", "reset_before", "reset_after",
+            "http500", "html502", "transient", "wrong_secret", "code:N", "code:N/SUBCODE", "reset_before",
+            "reset_after",
             "silent_before",
             "silent_after", "truncated", "bad_json", "malformed", "slow", "wrong_length", "huge", "deep_json",
             "long_header", "usage:PERCENT", "usage:PERCENT:MINUTES", "usage_raw:TEXT",
@@ -77,6 +80,7 @@ enum Fault: Sendable, Equatable {
         case "malformed": self = .malformed
         case "slow": self = .slow
         case "transient": self = .transient
+        case "wrong_secret": self = .wrongSecret
         case "wrong_length": self = .wrongLength
         case "huge": self = .huge
         case "deep_json": self = .deepJSON
@@ -108,7 +112,7 @@ enum Fault: Sendable, Equatable {
     /// Whether the call has its effect all the same.
     var happens: Bool {
         switch self {
-        case .http500, .html502, .code, .resetBefore, .silentBefore, .transient: false
+        case .http500, .html502, .code, .resetBefore, .silentBefore, .transient, .wrongSecret: false
         case .resetAfter, .silentAfter, .truncated, .badJSON, .malformed, .slow, .wrongLength, .huge, .deepJSON,
             .longHeader, .odd, .usage:
             true
@@ -130,6 +134,7 @@ enum Fault: Sendable, Equatable {
         case .malformed: "malformed"
         case .slow: "slow"
         case .transient: "transient"
+        case .wrongSecret: "wrong_secret"
         case .wrongLength: "wrong_length"
         case .huge: "huge"
         case .deepJSON: "deep_json"
@@ -140,7 +145,7 @@ enum Fault: Sendable, Equatable {
     }
 }
 
-/// Which faults come: by endpoint, `*` for every one; a number is a probability, a list scripts the next calls in order.
+/// Which faults come: by endpoint, `*` for every one, `ENDPOINT@ID` for the calls about one account; a number is a probability, a list scripts the next calls in order.
 public struct FaultPlan: Sendable {
     /// In the order of the names, so that a seed means the same each time.
     private var random: [String: [(fault: Fault, probability: Double)]] = [:]
@@ -164,9 +169,10 @@ public struct FaultPlan: Sendable {
             throw FaultPlanError("the faults are not JSON")
         }
         for (endpoint, value) in object {
-            guard endpoint == "*" || SimulatedGraph.endpoints.contains(endpoint) else {
+            let name = endpoint.wholeMatch(of: /(.+)@[0-9]{1,32}/).map { String($0.1) } ?? endpoint
+            guard name == "*" || SimulatedGraph.endpoints.contains(name) else {
                 throw FaultPlanError(
-                    "there is no endpoint \(endpoint): \(SimulatedGraph.endpoints.joined(separator: ", "))"
+                    "there is no endpoint \(name): \(SimulatedGraph.endpoints.joined(separator: ", "))"
                 )
             }
             try read(value, for: endpoint)
@@ -211,14 +217,15 @@ public struct FaultPlan: Sendable {
     }
 
     /// The fault of this call, if it has one.
-    mutating func next(for endpoint: String, dice: inout SeededGenerator) -> Fault? {
-        for name in [endpoint, "*"] {
+    mutating func next(for endpoint: String, account: String?, dice: inout SeededGenerator) -> Fault? {
+        let names = (account.map { ["\(endpoint)@\($0)"] } ?? []) + [endpoint, "*"]
+        for name in names {
             if let script = scripts[name], !script.isEmpty {
                 scripts[name]?.removeFirst()
                 return script[0]
             }
         }
-        for name in [endpoint, "*"] {
+        for name in names {
             for (fault, probability) in random[name] ?? [] where Double.random(in: 0..<1, using: &dice) < probability {
                 return fault
             }

@@ -8,8 +8,9 @@ extension SimulatedGraph {
         guard var known = codes[text] ?? Self.selfDescribing(text) else {
             return (Self.codeError("Invalid verification code format.", nil), [])
         }
-        // Codes of the JavaScript SDK are exchanged without it; an empty one is refused, too.
-        if call.parameters["redirect_uri"] != nil {
+        // Codes of the JavaScript SDK are exchanged without it, and an empty one is refused, too; those of the redirect dialog
+        // repeat theirs byte for byte.
+        if call.parameters["redirect_uri"] != known.redirectURI {
             return (
                 Self.codeError(
                     "Error validating verification code. Please make sure your redirect_uri is identical to the one you used "
@@ -24,7 +25,6 @@ extension SimulatedGraph {
         }
         known.isSpent = true
         spend(text, known)
-        learn(known.assets)
         if let pin = SelfDescribingCode(text)?.pin { setPIN(pin, of: known.assets.phoneNumberID) }
         let token = grant(known.assets, appID: appID)
         return (
@@ -41,7 +41,7 @@ extension SimulatedGraph {
     }
 
     /// A code may say itself what it grants.
-    private static func selfDescribing(_ text: String) -> Code? {
+    static func selfDescribing(_ text: String) -> Code? {
         guard let code = SelfDescribingCode(text) else { return nil }
         let assets = Assets(wabaID: code.wabaID, phoneNumberID: code.phoneNumberID, businessID: code.businessID)
         return Code(assets: assets, mintedAt: code.isExpired ? -.infinity : nil)
@@ -53,7 +53,9 @@ extension SimulatedGraph {
         return reply
     }
 
-    func debugToken(_ call: GraphCall) -> GraphReply {
+    mutating func debugToken(_ call: GraphCall, _ caller: Caller) -> GraphReply {
+        // A token that was fetched belongs to the app whose secret proved it, which only the app's own token names here.
+        if case .app(let appID) = caller { adopt(call.parameters["input_token"] ?? "", appID: appID) }
         guard let grant = grants[call.parameters["input_token"] ?? ""] else {
             return .ok([
                 "data": ["is_valid": false, "error": ["code": 190, "message": "Malformed access token"], "scopes": []]

@@ -26,12 +26,15 @@ struct SimulatedGraph: Sendable {
         let assets: Assets
         /// nil for a self-describing one, which nobody minted.
         let mintedAt: Double?
+        /// Of the redirect dialog; nil for a code of the popup.
+        var redirectURI: String?
         var isSpent = false
     }
 
     struct Grant: Sendable {
         let assets: Assets
-        let appID: String
+        /// Empty for a token that was fetched and not inspected yet.
+        var appID: String
     }
 
     struct Allocation: Sendable {
@@ -87,10 +90,10 @@ struct SimulatedGraph: Sendable {
     // MARK: What the tests and the demonstration set up
 
     /// A code for these assets, dead after 30 seconds.
-    mutating func mint(_ assets: Assets, now: Double) -> String {
+    mutating func mint(_ assets: Assets, redirectURI: String? = nil, now: Double) -> String {
         let code = "AQ" + "SIM" + String(number(), radix: 36) + "x" + String(Int(now * 1000), radix: 36)
         learn(assets)
-        codes[code] = Code(assets: assets, mintedAt: now)
+        codes[code] = Code(assets: assets, mintedAt: now, redirectURI: redirectURI)
         return code
     }
 
@@ -145,6 +148,25 @@ struct SimulatedGraph: Sendable {
         }
     }
 
+    /// The account that a call is about, by whatever it names; nil when it names none that is known.
+    func account(of call: GraphCall, endpoint: String) -> String? {
+        func account(ofBusiness id: String?) -> String? { businessOf.first { $0.value == id }?.key }
+        let id = call.path.first ?? ""
+        switch endpoint {
+        case "exchange_code":
+            let text = call.parameters["code"] ?? ""
+            return codes[text]?.assets.wabaID ?? SelfDescribingCode(text)?.wabaID
+        case "debug_token": return grants[call.parameters["input_token"] ?? ""]?.assets.wabaID
+        case "recover_token": return account(ofBusiness: id)
+        case "share_credit_line", "attach_allocation": return call.parameters["waba_id"]
+        case "share_allocation", "list_allocations":
+            return account(ofBusiness: call.parameters["receiving_business_id"])
+        case "read_allocation":
+            return allocations[id].flatMap { $0.wabaID.isEmpty ? account(ofBusiness: $0.businessID) : $0.wabaID }
+        default: return businessOf[id] == nil ? accountOf[id] : id
+        }
+    }
+
     mutating func answer(_ call: GraphCall, endpoint: String, now: Double) -> (GraphReply, [Effect]) {
         let caller = caller(of: call)
         if endpoint == "exchange_code" { return exchange(call, now: now) }
@@ -153,7 +175,7 @@ struct SimulatedGraph: Sendable {
         }
         let id = call.path.first ?? ""
         switch endpoint {
-        case "debug_token": return (debugToken(call), [])
+        case "debug_token": return (debugToken(call, caller), [])
         case "recover_token": return recover(call, businessID: id, caller)
         case "phone_numbers": return (guarded(id, caller) ?? listPhones(id, call), [])
         case "subscribe_app": return subscribe(id, call, caller)
@@ -203,6 +225,17 @@ struct SimulatedGraph: Sendable {
             return isOwn ? nil : Self.missing(id)
         case .app, .nobody: return Self.missing(id)
         }
+    }
+
+    /// A code that came: whatever becomes of it, its business is known from now on.
+    mutating func see(_ code: String) {
+        guard let known = codes[code] ?? Self.selfDescribing(code) else { return }
+        learn(known.assets)
+        if codes[code] == nil { codes[code] = known }
+    }
+
+    mutating func adopt(_ token: String, appID: String) {
+        if grants[token]?.appID.isEmpty == true { grants[token]?.appID = appID }
     }
 
     mutating func spend(_ code: String, _ known: Code) {

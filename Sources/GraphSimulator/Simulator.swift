@@ -70,17 +70,21 @@ public final class Simulator: Sendable {
         let now = clock()
         return core.withLock { core in
             let endpoint = core.graph.endpoint(of: call)
+            let account = core.graph.account(of: call, endpoint: endpoint)
             Self.append(
                 &core,
                 "request",
                 endpoint,
                 now,
                 [
+                    ("account", account.map { .string($0) } ?? .null),
                     ("method", .string(call.method.rawValue)), ("path", .string(call.path.joined(separator: "/"))),
                     ("user_agent", headers("user-agent").map { .string($0) } ?? .null),
                 ]
             )
-            let fault = core.faults.next(for: endpoint, dice: &core.dice)
+            // Also when a fault comes before the exchange: the business is one that a code has named.
+            if endpoint == "exchange_code" { core.graph.see(call.parameters["code"] ?? "") }
+            let fault = core.faults.next(for: endpoint, account: account, dice: &core.dice)
             if let fault {
                 Self.append(&core, "fault", endpoint, now, [("fault", .string(fault.name))])
                 if !fault.happens {
@@ -114,6 +118,7 @@ public final class Simulator: Sendable {
         case .code(let code, let subcode):
             let status = Self.statuses[code] ?? 400
             return (.error(code, "(#\(code)) Simulated", subcode: subcode, status: status), .whole)
+        case .wrongSecret: return (.error(1, "Error validating client secret."), .whole)
         case .resetBefore: return (GraphReply(status: 500, body: ""), .reset)
         case .silentBefore: return (GraphReply(status: 500, body: ""), .silent)
         case .transient:
@@ -128,7 +133,8 @@ public final class Simulator: Sendable {
     private static func after(_ fault: Fault?, _ reply: GraphReply) -> (GraphReply, Delivery) {
         var reply = reply
         switch fault {
-        case nil, .http500, .html502, .code, .resetBefore, .silentBefore, .transient: return (reply, .whole)
+        case nil, .http500, .html502, .code, .resetBefore, .silentBefore, .transient, .wrongSecret:
+            return (reply, .whole)
         case .usage(let text):
             reply.headers.removeAll { $0.0 == "x-business-use-case-usage" }
             reply.headers.append(("x-business-use-case-usage", text))
@@ -208,9 +214,11 @@ extension Simulator {
         }
         let now = clock()
         let pin = call.parameters["pin"]
+        let redirectURI = call.parameters["redirect_uri"]
         let code = core.withLock { core in
             let code = core.graph.mint(
                 .init(wabaID: wabaID, phoneNumberID: phoneID, businessID: businessID),
+                redirectURI: redirectURI,
                 now: now
             )
             if let pin { core.graph.setPIN(pin, of: phoneID) }

@@ -1,13 +1,13 @@
 /// From a verdict to what is written: the attempt, and how the signup goes on.
 public struct Transition: Sendable, Equatable {
     /// The attempt's verdict, as the history has it.
-    public enum Recorded: String, Sendable, CaseIterable { case done, retry, fail, uncertain, stale }
+    public enum Recorded: String, Sendable, CaseIterable { case done, retry, throttle, fail, uncertain, stale }
 
     public enum Next: Sendable, Equatable {
         /// The following step, now.
         case step(Step)
-        /// The same step after a while.
-        case again(seconds: Double)
+        /// The same step after a while; its horizon moves on by `pausedSeconds`.
+        case again(seconds: Double, pausedSeconds: Double = 0)
         case completed
         case failed(Problem, waitingOn: Party)
     }
@@ -41,10 +41,12 @@ public struct Transition: Sendable, Equatable {
         switch verdict {
         case .done(let facts):
             self.init(.done, nil, facts, Self.behind(job.step, plan))
-        case .retry(let problem, let atMost, let afterSeconds):
-            self = Self.retry(job, plan, problem, atMost: atMost, afterSeconds: afterSeconds, jitter: jitter)
+        case .retry(let problem, let patience):
+            self = Self.retry(job, plan, problem, patience, jitter: jitter)
         case .wait(let problem, let seconds):
             self = Self.wait(job, plan, problem, seconds: seconds, jitter: jitter)
+        case .throttle(let problem, let seconds):
+            self = Self.throttle(job, problem, seconds: seconds, jitter: jitter)
         case .fail(let problem, let party):
             self = Self.ended(.fail, job, plan, problem, party)
         case .uncertain(let problem):
@@ -76,25 +78,44 @@ public struct Transition: Sendable, Equatable {
         _ job: Job,
         _ plan: Plan,
         _ problem: Problem,
-        atMost: Int?,
-        afterSeconds: Int?,
+        _ patience: Patience,
         jitter: Double
     ) -> Transition {
         let policy = job.step.policy
-        let limit = min(policy.executionsMax, atMost.map { Int32($0) + 1 } ?? policy.executionsMax)
+        let more = patience.atMost.map { Int32(clamping: $0 + 1) }
+        let limit = patience.isRecovery ? more ?? policy.executionsMax : min(policy.executionsMax, more ?? .max)
+        let floors = patience.floorSeconds
+        let floor = floors.isEmpty ? 0 : floors[min(max(Int(job.attempt) - 1, 0), floors.count - 1)]
         let delay =
-            Double(afterSeconds ?? 0)
+            floor
             + Backoff.seconds(
-                base: policy.baseSeconds,
-                cap: policy.capSeconds,
+                base: patience.curve?.base ?? policy.baseSeconds,
+                cap: patience.curve?.cap ?? policy.capSeconds,
                 execution: job.attempt,
                 jitter: jitter
             )
-        let isInTime = job.secondsUntilGiveUp.map { delay < $0 } ?? true
+        let isInTime = patience.isRecovery || job.secondsUntilGiveUp.map { delay < $0 } ?? true
         guard job.attempt < limit, isInTime else {
-            return exhausted(job, plan, problem)
+            return exhausted(job, plan, problem, isRecovery: patience.isRecovery)
         }
         return Transition(.retry, problem, Facts(), .again(seconds: delay))
+    }
+
+    /// Half as long again at most, and never by more than this, so that those who wait for the same end do not come back
+    /// together, and none of them much later.
+    private static let pauseJitterSecondsMax = 30.0
+
+    private static func throttle(_ job: Job, _ problem: Problem, seconds: Double, jitter: Double) -> Transition {
+        let delay = seconds + min(seconds / 2, pauseJitterSecondsMax) * min(max(jitter, 0), 1)
+        // A code dies when it dies: what comes of it then is recovery's or the housekeeping's business.
+        let paused = job.step == .exchangeCode ? 0 : delay
+        return Transition(
+            .throttle,
+            problem,
+            Facts(),
+            .again(seconds: delay, pausedSeconds: paused),
+            counts: false
+        )
     }
 
     private static func wait(_ job: Job, _ plan: Plan, _ problem: Problem, seconds: Int, jitter: Double) -> Transition {
@@ -106,12 +127,19 @@ public struct Transition: Sendable, Equatable {
     }
 
     /// Patience is at an end: a code that could not be sent in time is the customer's move, all else the operator's.
-    private static func exhausted(_ job: Job, _ plan: Plan, _ problem: Problem) -> Transition {
+    private static func exhausted(
+        _ job: Job,
+        _ plan: Plan,
+        _ problem: Problem,
+        isRecovery: Bool = false
+    ) -> Transition {
         switch job.step {
         case .exchangeCode:
             let expired = Problem(
-                code: "code_expired",
-                message: "the code died before it could be exchanged: \(problem.message)",
+                code: isRecovery ? "code_spent" : "code_expired",
+                message: (isRecovery
+                    ? "the code is gone and its token could not be recovered: "
+                    : "the code died before it could be exchanged: ") + problem.message,
                 httpStatus: problem.httpStatus,
                 fbtraceID: problem.fbtraceID
             )

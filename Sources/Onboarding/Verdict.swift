@@ -2,18 +2,49 @@
 public enum Verdict: Sendable, Equatable {
     /// The step is done; what was learnt is kept.
     case done(Facts)
-    /// The same step again later: the fault passes by itself. `atMost`: executions that may end this way before an operator
-    /// is asked; nil for as many as the step's policy allows. `afterSeconds`: not before; nil for the step's backoff.
-    case retry(Problem, atMost: Int? = nil, afterSeconds: Int? = nil)
+    /// The same step again later: the fault passes by itself.
+    case retry(Problem, Patience = .policy)
     /// The same step again after so many seconds and some jitter, because something else has to end first. Nothing was
     /// tried, so no execution is charged.
     case wait(Problem, seconds: Int)
+    /// A limit of Meta's, or our own credentials, hold up the call: the same step again after so many seconds and some
+    /// jitter. No execution is charged, and the step's horizon moves on by as much.
+    case throttle(Problem, seconds: Double)
     /// The step cannot go on before somebody has done something.
     case fail(Problem, waitingOn: Party)
     /// The call may have had its effect, and nothing can tell.
     case uncertain(Problem)
 
     public init(done facts: Facts = Facts()) { self = .done(facts) }
+}
+
+/// How often and after how long a fault that passes is tried again, where that is not the step's own policy.
+public struct Patience: Sendable, Equatable {
+    /// Executions that may end this way before somebody is asked; nil for as many as the policy allows.
+    public var atMost: Int?
+    /// Seconds to which the jitter is added, by execution; the last holds for all behind it.
+    public var floorSeconds: [Double] = []
+    /// The backoff's first and greatest span, in seconds; nil for the policy's.
+    public var curve: Curve?
+    /// A token that is recovered needs no code, so its horizon is none and its limits are its own.
+    public var isRecovery = false
+
+    public struct Curve: Sendable, Equatable {
+        public let base: Double
+        public let cap: Double
+    }
+
+    /// As the step's policy has it.
+    public static let policy = Patience()
+    public static func atMost(_ count: Int) -> Patience { Patience(atMost: count) }
+    public static func after(_ seconds: Double) -> Patience { Patience(floorSeconds: [seconds]) }
+    /// What takes minutes to hours: an account in maintenance, a pair of numbers that has talked too much.
+    public static let slow = Patience(curve: Curve(base: 60, cap: 900))
+    /// Access that was granted a moment ago is not visible everywhere at once: 5, 15 and 35 seconds later it is, or never.
+    public static let propagation = Patience(atMost: 3, floorSeconds: [5, 15, 35], curve: Curve(base: 1, cap: 1))
+    /// A number that was deleted can be registered 5 minutes later (Meta, "WhatsApp error codes", 133015).
+    public static let deletedNumber = Patience(floorSeconds: [300], curve: Curve(base: 300, cap: 300))
+    public static let recovery = Patience(atMost: 11, curve: Curve(base: 1, cap: 300), isRecovery: true)
 }
 
 /// Whose move it is.

@@ -51,9 +51,9 @@ import Testing
             code: "190/463",
             party: .operator,
             step: .shareCreditLine,
-            means: "Our own token is no longer valid: every signup that needs it fails until it is renewed.",
+            means: "Our own token is no longer valid: everything that needs it waits until it is renewed.",
             replay: .asItIs,
-            commands: [#"embark replay 4711 --reason "…""#]
+            commands: ["embark resume system", #"embark replay 4711 --reason "…""#]
         ),
         Case(
             code: "effect_uncertain",
@@ -85,9 +85,9 @@ import Testing
             code: "1",
             party: .operator,
             step: .exchangeCode,
-            means: "Meta refused the app secret: every exchange fails until it is the right one.",
+            means: "Meta refused the app secret: every exchange would fail, so all work rests.",
             replay: .withCode,
-            commands: [#"embark replay 4711 --from exchange_code --code - --reason "…""#]
+            commands: ["embark resume app", #"embark replay 4711 --from exchange_code --code - --reason "…""#]
         ),
         Case(
             code: "1",
@@ -118,7 +118,7 @@ import Testing
     @Test("stands in the table once for each code and party")
     func unambiguous() {
         for party in Party.allCases {
-            let codes = Explanation.rows.filter { ($0.waitingOn ?? party) == party }
+            let codes = ErrorTable.rows.filter { ($0.waitingOn ?? party) == party }
                 .flatMap { row in row.codes.map { $0 + (row.step.map { " at \($0.rawValue)" } ?? "") } }
             #expect(Set(codes).count == codes.count, "\(codes.sorted())")
         }
@@ -126,7 +126,7 @@ import Testing
 
     @Test("fits into a card: three lines for what it means, two for the move")
     func lengths() {
-        for row in Explanation.rows {
+        for row in ErrorTable.rows {
             #expect(row.means.count <= 170 && row.means.hasSuffix("."), "\(row.codes)")
             #expect(row.move.count <= 120 && !row.move.hasSuffix("."), "\(row.codes)")
             #expect(row.remedies.allSatisfy { $0.hasPrefix("embark ") }, "\(row.codes)")
@@ -144,10 +144,11 @@ import Testing
             "phone_not_granted", "other_app", "other_waba", "funded_elsewhere", "credit_share_elsewhere",
             "register_quota", "register_elsewhere",
             "effect_uncertain", "not_sent", "no_answer", "deadline", "malformed_answer", "unreadable_answer",
-            "sealing_failed", "too_many_calls", "unreadable_row",
+            "sealing_failed", "too_many_calls", "unreadable_row", "interrupted", "paused", "verify_token_missing",
+            "system_user_missing",
         ]
     )
     func ours(code: String) {
-        #expect(Explanation.rows.contains { $0.codes.contains(code) })
+        #expect(ErrorTable.rows.contains { $0.codes.contains(code) })
     }
 }

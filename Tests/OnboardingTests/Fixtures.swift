@@ -99,11 +99,21 @@ extension StepMove {
         switch self {
         case .call(let request): "call \(request.endpoint.rawValue)"
         case .finish(.done): "done"
-        case .finish(.retry(let problem, let atMost, let after)):
-            "retry \(problem.code)" + (atMost.map { " ≤\($0)" } ?? "") + (after.map { " in \($0) s" } ?? "")
+        case .finish(.retry(let problem, let patience)): "retry \(problem.code)" + patience.summary
+        case .finish(.throttle(let problem, let seconds)): "throttle \(problem.code) for \(Int(seconds)) s"
         case .finish(.wait(let problem, let seconds)): "wait \(problem.code) for \(seconds) s"
         case .finish(.fail(let problem, let party)): "fail \(problem.code), \(party.rawValue)"
         case .finish(.uncertain(let problem)): "uncertain \(problem.code)"
         }
+    }
+}
+
+extension Patience {
+    fileprivate var summary: String {
+        if isRecovery { return " as recovery" }
+        var text = atMost.map { " ≤\($0)" } ?? ""
+        if !floorSeconds.isEmpty { text += " in " + floorSeconds.map { "\(Int($0))" }.joined(separator: ", ") + " s" }
+        if let curve, curve.base >= 60 { text += " slowly" }
+        return text
     }
 }

@@ -154,11 +154,13 @@ struct RequestTests {
 func grant(
     app: String = "236484624622562",
     valid: Bool = true,
-    wabas: [String] = [Fixture.wabaID]
+    wabas: [String] = [Fixture.wabaID],
+    expiresAt: Int = 0
 ) -> JSON {
     [
         "data": [
-            "app_id": .string(app), "is_valid": .bool(valid), "type": "SYSTEM_USER", "expires_at": 0,
+            "app_id": .string(app), "is_valid": .bool(valid), "type": "SYSTEM_USER",
+            "expires_at": .number("\(expiresAt)"),
             "granular_scopes": [
                 ["scope": "business_management"],
                 ["scope": "whatsapp_business_management", "target_ids": .array(wabas.map { .string($0) })],

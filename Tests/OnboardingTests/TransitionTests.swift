@@ -98,7 +98,7 @@ struct TransitionTests {
 
     @Test("asks sooner where the verdict says so: two more tries are three executions")
     func atMost() {
-        let verdict = Verdict.retry(Self.problem, atMost: 2)
+        let verdict = Verdict.retry(Self.problem, .atMost(2))
         #expect(
             Transition(job(.subscribeApp, attempt: 2), plan: plan, verdict: verdict, jitter: 0).next
                 == .again(seconds: 0)

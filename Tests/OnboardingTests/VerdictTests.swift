@@ -11,7 +11,18 @@ struct VerdictTests {
         var testDescription: String { "\(step.rawValue) after \(events.count): \(expected)" }
     }
 
-    static let exchange: [Case] = [
+    /// Where the customer's business is not known, so that nothing can be recovered.
+    static let exchange: [Case] = exchangeCases.map { one in
+        var one = one
+        let change = one.change
+        one.change = {
+            change(&$0)
+            $0.signup.businessID = nil
+        }
+        return one
+    }
+
+    private static let exchangeCases: [Case] = [
         Case(
             step: .exchangeCode,
             events: [.ok(.exchangeCode, ["access_token": "EAAb", "token_type": "bearer"])],
@@ -48,7 +59,7 @@ struct VerdictTests {
             events: [.error(.exchangeCode, 2, status: 503)],
             expected: "fail code_spent, customer"
         ),
-        Case(step: .exchangeCode, events: [.error(.exchangeCode, 4)], expected: "retry 4"),
+        Case(step: .exchangeCode, events: [.error(.exchangeCode, 4)], expected: "throttle 4 for 900 s"),
         Case(step: .exchangeCode, events: [.error(.exchangeCode, 424_242)], expected: "fail 424242, operator"),
         Case(
             step: .exchangeCode,
@@ -150,7 +161,7 @@ struct VerdictTests {
             events: [.ok(.debugToken, grant()), .error(.phoneNumbers, 190, 463, status: 401)],
             expected: "fail 190/463, customer"
         ),
-        Case(step: .verifyGrant, events: [.error(.debugToken, 190, status: 401)], expected: "fail 190, operator"),
+        Case(step: .verifyGrant, events: [.error(.debugToken, 190, status: 401)], expected: "throttle 190 for 300 s"),
     ]
 
     static let states: [Case] = [
@@ -164,9 +175,9 @@ struct VerdictTests {
             expected: "retry 2200 ≤3",
             change: { $0.signup.overrideCallbackURI = "https://hooks.example/" }
         ),
-        Case(step: .subscribeApp, events: [.error(.subscribeApp, 100, 33)], expected: "retry 100/33 ≤3"),
+        Case(step: .subscribeApp, events: [.error(.subscribeApp, 100, 33)], expected: "retry 100/33 ≤3 in 5, 15, 35 s"),
         Case(step: .subscribeApp, events: [.error(.subscribeApp, 200, status: 403)], expected: "fail 200, operator"),
-        Case(step: .subscribeApp, events: [.error(.subscribeApp, 80_007)], expected: "retry 80007"),
+        Case(step: .subscribeApp, events: [.error(.subscribeApp, 80_007)], expected: "throttle 80007 for 900 s"),
         Case(step: .subscribeApp, events: [.error(.subscribeApp, 99_999)], expected: "fail 99999, operator"),
         Case(step: .subscribeApp, events: [.error(.subscribeApp, 99_999, status: 500)], expected: "retry 99999 ≤3"),
         Case(step: .subscribeApp, events: [.error(.subscribeApp, 99_999, transient: true)], expected: "retry 99999"),
@@ -180,7 +191,7 @@ struct VerdictTests {
         Case(
             step: .assignSystemUser,
             events: [.error(.assignSystemUser, 190, status: 401)],
-            expected: "fail 190, operator"
+            expected: "throttle 190 for 300 s"
         ),
         Case(step: .assignSystemUser, events: [.unsent(.assignSystemUser)], expected: "retry not_sent"),
     ]

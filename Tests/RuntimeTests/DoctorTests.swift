@@ -25,6 +25,8 @@ import Testing
                     OK  functions     owned, pinned and revoked from PUBLIC
                     OK  secrets       only workers and the owner can read them
                     OK  server log    no login role's settings write bound parameters into it
+                    OK  pauses        nothing rests
+                    OK  tokens        none ends within 14 days
                     OK  installation  solution-partner, app 1234567890
 
                     """
@@ -104,6 +106,30 @@ import Testing
             finding: "FAIL functions: embark.credential(bigint) is SECURITY DEFINER without a pinned search_path",
             remedy: "Compare it with sql/migrations and restore it.",
             repair: "ALTER FUNCTION embark.credential(bigint) SET search_path = pg_catalog, embark, pg_temp"
+        ),
+        Trouble(
+            testDescription: "an account's limit was hit",
+            provoke: "INSERT INTO embark.throttles (scope, until, reason) "
+                + "VALUES ('waba:7', clock_timestamp() + interval '100.9 s', '80007 limit')",
+            finding: "WARN pauses: waba:7 rests for 100 s more: 80007 limit",
+            remedy: "It ends by itself. To end it now: embark resume waba:7",
+            repair: "SELECT embark.resume('waba:7')"
+        ),
+        Trouble(
+            testDescription: "our system user's token was refused",
+            provoke: "INSERT INTO embark.throttles (scope, until, reason, credentials) "
+                + "VALUES ('system', clock_timestamp() + interval '100.9 s', '190 expired', true)",
+            finding: "FAIL credentials: system rests for 100 s more: 190 expired",
+            remedy: "Set EMBARK_SYSTEM_TOKEN anew, restart the workers, and run: embark resume system",
+            repair: "SELECT embark.resume('system')"
+        ),
+        Trouble(
+            testDescription: "tokens are about to end",
+            provoke: "INSERT INTO embark.signups (flow, plan, code_issued_at, state, token_expires_at) "
+                + "VALUES ('cloud_api', '{exchange_code}', now(), 'completed', now() + interval '5.5 days')",
+            finding: "WARN tokens: 1 business tokens end within 14 days, the first in 5 days",
+            remedy: "Have those customers go through the popup again, and renew their signups.",
+            repair: "UPDATE embark.signups SET token_expires_at = now() + interval '15 days'"
         ),
         Trouble(
             testDescription: "a function of somebody else",

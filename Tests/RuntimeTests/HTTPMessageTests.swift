@@ -137,7 +137,13 @@ import Testing
         )
         #expect(message.method == .POST)
         #expect(message.headers["Content-Type"] == ["application/x-www-form-urlencoded"])
-        #expect(try await body(message) == "a=1%202&b=%7B%22c%22%3A%22%5C%22%22%7D&pin=000123")
+        // The proof goes where the fields are: in a form, not in the address.
+        #expect(!message.url.contains("?"))
+        let sent = try #require(try await body(message))
+        #expect(
+            sent.wholeMatch(of: /appsecret_proof=[0-9a-f]{64}&(.*)/).map { String($0.1) }
+                == "a=1%202&b=%7B%22c%22%3A%22%5C%22%22%7D&pin=000123"
+        )
     }
 
     static let texts = [

@@ -39,7 +39,7 @@ struct LeakTests {
             }
             let faults = #"""
                 {"register_phone": ["http500", "code:133005"], "subscribe_app": ["reset_after", "html502"],
-                 "debug_token": ["code:190"], "exchange_code": [null, "code:100/36009"]}
+                 "phone_numbers": ["code:190"], "exchange_code": [null, "code:100/36009"]}
                 """#
             try await SimulatedPlatform.with(faults: faults) { platform in
                 let lines = (1...6).map { n in

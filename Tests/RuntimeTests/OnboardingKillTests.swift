@@ -18,8 +18,8 @@ struct OnboardingKillTests {
     static let deaths: [Death] = [
         Death(at: "claim:exchange_code", ends: "completed"),
         Death(at: "sent_mark:exchange_code", ends: "failed code_spent customer"),
-        Death(at: "effect:exchange_code", ends: "failed code_spent customer"),
-        Death(at: "settle:exchange_code", ends: "failed code_spent customer"),
+        Death(at: "effect:exchange_code", ends: "completed"),
+        Death(at: "settle:exchange_code", ends: "completed"),
         Death(at: "claim:verify_grant", ends: "completed"),
         Death(at: "sent_mark:debug_token", ends: "completed"),
         Death(at: "effect:phone_numbers", ends: "completed"),

@@ -88,13 +88,15 @@ enum Customer {
         _ numbers: ClosedRange<Int>,
         end: String = "code",
         pin: String? = nil,
-        messageEvery: Int? = nil
+        messageEvery: Int? = nil,
+        namesBusiness: Bool = true
     )
         async throws
     {
         let rows = numbers.map { n in
             let recipient = messageEvery.map { n.isMultiple(of: $0) } == true ? "'+16505551234'" : "NULL"
-            return "('\(code(n, end))', '\(wabaID(n))', '\(phoneID(n))', '\(businessID(n))', 'USD', "
+            let business = namesBusiness ? "'\(businessID(n))'" : "NULL"
+            return "('\(code(n, end))', '\(wabaID(n))', '\(phoneID(n))', \(business), 'USD', "
                 + "\(pin.map { "'\($0)'" } ?? "NULL"), \(recipient))"
         }
         try await withConnection { connection in

@@ -73,7 +73,7 @@ struct OnboardingTests {
     ])
     func `A signup that only the customer can mend says so`(end: String, pin: String?, expected: String) async throws {
         try await SimulatedPlatform.with { platform in
-            try await Customer.enqueue(1...1, end: end, pin: pin)
+            try await Customer.enqueue(1...1, end: end, pin: pin, namesBusiness: false)
             #expect(try await WorkerProcess.run(platform).code == 0)
             let found = try await texts(
                 "SELECT step || ' ' || error_code || ' ' || waiting_on FROM embark.signup_status"
@@ -91,7 +91,7 @@ struct OnboardingTests {
     ])
     func `A code whose answer was lost is never sent again`(name: String, faults: String) async throws {
         try await SimulatedPlatform.with(faults: faults) { platform in
-            try await Customer.enqueue(1...1)
+            try await Customer.enqueue(1...1, namesBusiness: false)
             #expect(try await WorkerProcess.run(platform).code == 0)
             #expect(try platform.ledger("request").count { $0["endpoint"] == "exchange_code" } == 1)
             #expect(
@@ -99,6 +99,27 @@ struct OnboardingTests {
                     "code_spent customer"
                 ]
             )
+            #expect(try await texts("SELECT coalesce(code, 'erased') FROM embark.secrets") == ["erased"])
+        }
+    }
+
+    @Test(arguments: [
+        #"{"exchange_code": ["reset_after"]}"#, #"{"exchange_code": ["silent_after"]}"#,
+        #"{"exchange_code": ["code:2"]}"#,
+        #"{"exchange_code": ["malformed"]}"#,
+        // The answer to the recovery is lost, too, and comes late.
+        #"{"exchange_code": ["reset_after"], "recover_token": ["reset_after", "http500"], "debug_token": ["html502"]}"#,
+    ])
+    func `A lost token is recovered where the business is known, and the code was sent once`(
+        faults: String
+    ) async throws {
+        try await SimulatedPlatform.with(faults: faults) { platform in
+            try await Customer.enqueue(1...1)
+            #expect(try await WorkerProcess.run(platform).code == 0)
+            #expect(try await texts("SELECT state::text FROM embark.signups") == ["completed"])
+            #expect(try platform.ledger("request").count { $0["endpoint"] == "exchange_code" } == 1)
+            #expect(try platform.effects("exchange_code", by: "code").values.allSatisfy { $0 == 1 })
+            #expect(try platform.effects("share_credit_line", by: "waba_id") == [Customer.wabaID(1): 1])
             #expect(try await texts("SELECT coalesce(code, 'erased') FROM embark.secrets") == ["erased"])
         }
     }

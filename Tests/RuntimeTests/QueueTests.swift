@@ -208,7 +208,7 @@ struct QueueTests {
 
     /// The statements that every step costs, with parameters that a worker would give.
     private static let hot: [(SQL.File, String)] = [
-        (SQL.claim, "5::smallint, 100, 1, 11, '{verify_grant}', '{25}', NULL"),
+        (SQL.claim, "5::smallint, 100, 1, 11, '{verify_grant}', '{25}', NULL, NULL"),
         (SQL.markSent, "'{1,2}', '{11,11}'"),
         (
             SQL.settle,

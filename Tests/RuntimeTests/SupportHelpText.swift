@@ -9,7 +9,7 @@ struct HelpText: Sendable, CustomTestStringConvertible {
 
     static let all = [
         main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, replay, resolve,
-        top,
+        pause, resume, top,
     ]
 
     init(_ command: String..., text: String) {
@@ -53,6 +53,10 @@ extension HelpText {
               replay                  Let a failed signup go on, from where it failed or
                                       earlier.
               resolve                 Say whether an uncertain call had its effect.
+              pause                   Keep all workers from calling a part of Graph for a
+                                      while.
+              resume                  End a pause: an operator's, or one that Meta's limits
+                                      have set.
               top                     Show states, failures, jobs, throughput and workers.
               key                     The sealing key ring.
               doctor                  Say what is wrong with the set-up, each with its
@@ -364,8 +368,9 @@ extension HelpText {
               embark replay 4711 --reason "Meta's outage is over"
               embark replay 4711 --pin - --reason "customer told us the PIN"
               embark replay acme-7731 --from exchange_code --code -
+              embark replay 4711 --phone-number-id 106540352242922
 
-            USAGE: embark replay <signup> [--from <step>] [--code <code>] [--pin <pin>] [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+            USAGE: embark replay <signup> [--from <step>] [--code <code>] [--pin <pin>] [--phone-number-id <id>] [--currency <code>] [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
 
             ARGUMENTS:
               <signup>                The signup's id or its external id.
@@ -375,6 +380,8 @@ extension HelpText {
               --code <code>           A new code of the customer's; - reads it from
                                       standard input.
               --pin <pin>             Another PIN; - reads it from standard input.
+              --phone-number-id <id>  The number that is meant.
+              --currency <code>       The currency to share the credit line in.
               --reason <reason>       Why, for the audit.
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).
@@ -410,6 +417,76 @@ extension HelpText {
               <signup>                The signup's id.
 
             OPTIONS:
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let pause = HelpText(
+        "pause",
+        text: #"""
+            OVERVIEW: Keep all workers from calling a part of Graph for a while.
+
+            The same pauses as those that Meta's limits set by themselves. Jobs that
+            meet one wait for its end; no attempt is charged. A scope is one of:
+
+              app         everything: no job is claimed
+              system      what our system user's token is for; exchanges go on
+              credit      sharing the credit line
+              waba:ID     one account
+              phone:ID    one number
+
+            EXAMPLES
+              embark pause system --for 30m --reason "the token is being renewed"
+              embark pause waba:102290129340398 --for 2h --reason "they asked us to wait"
+
+            USAGE: embark pause <scope> --for <time> [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <scope>                 app, system, credit, waba:ID or phone:ID.
+
+            OPTIONS:
+              --for <time>            How long: 90s, 15m, 2h or 3d.
+              --reason <reason>       Why, for the audit.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let resume = HelpText(
+        "resume",
+        text: #"""
+            OVERVIEW: End a pause: an operator's, or one that Meta's limits have set.
+
+            What was put off because of it is due at once. To call Graph before the
+            end that Meta named lengthens the block: do it when you know better, as
+            after the renewal of a token.
+
+            EXAMPLES
+              embark resume system --reason "the token is renewed"
+              embark resume waba:102290129340398
+
+            USAGE: embark resume <scope> [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <scope>                 app, system, credit, waba:ID or phone:ID.
+
+            OPTIONS:
+              --reason <reason>       Why, for the audit.
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).
               -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;

@@ -65,7 +65,7 @@ BEGIN
             embark.audit_refusal(actor, reason)) END;
     IF refusal IS NULL THEN
         -- Locked: of two operators the second one finds the signup running.
-        SELECT s.id, s.state::text AS state, s.plan, s.failed_step, s.error_code, s.generation INTO signup
+        SELECT s.id, s.state::text AS state, s.plan, s.failed_step, s.error_code, s.generation, s.business_id INTO signup
           FROM embark.signups AS s
          WHERE s.id = replay.signup_id
            FOR UPDATE;
@@ -84,7 +84,8 @@ BEGIN
             WHEN signup.error_code = 'effect_uncertain' THEN
                 '55000 signup_id is that of a signup whose last call may have had its effect: find out, and resolve it first'
                 || ' with embark.resolve'
-            WHEN first_step = 'exchange_code' AND new_code IS NULL THEN
+            -- The token can be recovered without a code where the customer's business is known.
+            WHEN first_step = 'exchange_code' AND new_code IS NULL AND signup.business_id IS NULL THEN
                 '55000 new_code is required from exchange_code, for a code works once: the customer goes through the popup'
                 || ' again'
             WHEN first_step <> 'exchange_code' AND new_code IS NOT NULL THEN
@@ -113,7 +114,7 @@ BEGIN
     VALUES (signup.id, first_step,
             CASE first_step WHEN 'exchange_code' THEN 0 ELSE 5 END,
             clock_timestamp(),
-            CASE first_step WHEN 'exchange_code' THEN now() + interval '30 s' END,
+            CASE WHEN new_code IS NOT NULL THEN now() + interval '30 s' END,
             true);
     INSERT INTO embark.audit (actor, action, signup_id, reason, detail)
     VALUES (coalesce(actor, session_user), 'replay', signup.id, coalesce(reason, ''),

@@ -2,6 +2,7 @@
 --   $1 smallint lane   $2 integer how many   $3 bigint worker id   $4 bigint lease id, one for the whole claim
 --   $5 text[] steps    $6 double precision[] their leases in seconds
 --   $7 timestamptz the due time from which to look; NULL for the beginning
+--   $8 text[] steps that rest; NULL for none: their rows are not touched
 -- The rows are locked by ctid in the order of the index and skipped where another worker holds them. The due time is
 -- compared with one evaluation of the clock: a bare clock_timestamp() is volatile and never an index condition.
 -- A claim that is lost in a crash is only made again, so its commit waits for no disk: what follows it does.
@@ -11,6 +12,7 @@ WITH picked AS MATERIALIZED (
      WHERE c.lane = $1
        AND c.due_at <= (SELECT clock_timestamp() FROM set_config('synchronous_commit', 'off', true))
        AND c.due_at >= coalesce($7::timestamptz, '-infinity')
+       AND ($8::text[] IS NULL OR c.step <> ALL ($8::text[]))
      ORDER BY c.due_at
      LIMIT $2::integer
        FOR UPDATE SKIP LOCKED

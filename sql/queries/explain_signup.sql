@@ -14,7 +14,8 @@ SELECT t.id, t.external_id, t.flow, t.state, t.step, t.waiting_on, t.error_code,
        -- The quota is the number's, however many signups it has had.
        (SELECT count(*) FROM embark.register_calls AS r
          WHERE r.phone_number_id = t.phone_number_id
-           AND r.called_at > clock_timestamp() - interval '72 hours')::integer AS register_calls
+           AND r.called_at > clock_timestamp() - interval '72 hours')::integer AS register_calls,
+       p.scope AS pause_scope, p.reason AS pause_reason, p.until - clock_timestamp() AS pause_left, p.credentials AS pause_credentials
   FROM embark.signup_status AS t
   JOIN embark.signups AS s ON s.id = t.id
   LEFT JOIN embark.jobs AS j ON j.signup_id = t.id
@@ -25,6 +26,18 @@ SELECT t.id, t.external_id, t.flow, t.state, t.step, t.waiting_on, t.error_code,
           AND e.error_code IS NOT NULL
         ORDER BY e.finished_at DESC
         LIMIT 1) AS a ON true
+  -- What keeps its job from being called, the longest of it.
+  LEFT JOIN LATERAL (
+       SELECT h.scope, h.reason, h.until, h.credentials
+         FROM embark.throttles AS h
+        WHERE j.signup_id IS NOT NULL AND h.until > clock_timestamp()
+          AND h.scope IN ('app', CASE WHEN j.step IN ('assign_system_user', 'share_credit_line') THEN 'system' END,
+                          CASE WHEN j.step = 'share_credit_line' THEN 'credit' END,
+                          CASE WHEN j.step <> 'exchange_code' THEN 'waba:' || s.waba_id END,
+                          CASE WHEN j.step IN ('register_phone', 'sync_contacts', 'sync_history', 'send_test_message')
+                               THEN 'phone:' || s.phone_number_id END)
+        ORDER BY h.until DESC
+        LIMIT 1) AS p ON true
  WHERE t.id = (SELECT n.id FROM embark.signups AS n WHERE n.id = $1
                UNION ALL
                SELECT n.id FROM embark.signups AS n WHERE n.external_id = $2

@@ -1,6 +1,7 @@
 -- The sent mark of a credit share: one share an account at a time. Returns whose share it is; no row: the lease is lost.
 --   $1 bigint signup id   $2 bigint lease id   $3 text account id
--- The row of another signup is locked and left as it is: its posts are not ours to count.
+-- The row of another signup is locked and left as it is: its posts are not ours to count. One whose posts all came to nothing
+-- is taken over.
 WITH lease AS (
     UPDATE embark.jobs AS j
        SET sent = true
@@ -10,6 +11,7 @@ WITH lease AS (
 INSERT INTO embark.credit_shares AS h (waba_id, signup_id, posts)
 SELECT $3, l.signup_id, 1 FROM lease AS l
     ON CONFLICT (waba_id) DO UPDATE
-   SET posts = h.posts + CASE WHEN h.signup_id = excluded.signup_id THEN 1 ELSE 0 END,
-       sent_at = CASE WHEN h.signup_id = excluded.signup_id THEN clock_timestamp() ELSE h.sent_at END
+   SET signup_id = CASE WHEN h.posts = 0 AND h.allocation_config_id IS NULL THEN excluded.signup_id ELSE h.signup_id END,
+       posts = h.posts + CASE WHEN h.signup_id = excluded.signup_id OR h.posts = 0 THEN 1 ELSE 0 END,
+       sent_at = CASE WHEN h.signup_id = excluded.signup_id OR h.posts = 0 THEN clock_timestamp() ELSE h.sent_at END
 RETURNING h.signup_id

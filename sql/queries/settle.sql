@@ -12,7 +12,7 @@
 --                  $9 text[] error code   $10 text[] error message   $11 text[] fbtrace id
 --   what comes     $12 text[] the next step, the same one to run it again, NULL at the end
 --                  $13 double precision[] seconds until it is due, or of its lease   $14 double precision[] seconds until it is
---                  given up   $15 boolean[] whether this execution counts   $16 bigint[] the next step's lease, or NULL
+--                  given up; for the same step by how many it moves on, which a pause must not use up   $15 boolean[] whether this execution counts   $16 bigint[] the next step's lease, or NULL
 --   the end        $17 text[] completed or failed   $18 text[] waiting on   $19 text[] error code of the signup
 --                  $20 text[] error message of the signup
 --   what was learnt  $21 text[] sealed token   $22 double precision[] its seconds to live   $23 text[] account
@@ -44,7 +44,8 @@ WITH result AS MATERIALIZED (
            due_at = CASE WHEN i.next_lease_id IS NULL THEN clock_timestamp() + i.delay_seconds * interval '1 second'
                          WHEN j.due_at >= clock_timestamp() + i.delay_seconds * interval '1 second' THEN j.due_at
                          ELSE clock_timestamp() + (i.delay_seconds + 15) * interval '1 second' END,
-           give_up_at = CASE WHEN i.next_step = i.step THEN j.give_up_at
+           give_up_at = CASE WHEN i.next_step = i.step AND i.horizon_seconds IS NULL THEN j.give_up_at
+                             WHEN i.next_step = i.step THEN j.give_up_at + i.horizon_seconds * interval '1 second'
                              ELSE clock_timestamp() + i.horizon_seconds * interval '1 second' END,
            lease_id = i.next_lease_id,
            worker_id = CASE WHEN i.next_lease_id IS NOT NULL THEN $29::bigint END,

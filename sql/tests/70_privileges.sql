@@ -151,6 +151,10 @@ INSERT INTO test.functions VALUES
     ('outcomes_since',         'upstream operator reader migrator'),
     ('replay',                 'operator migrator'),
     ('resolve',                'operator migrator'),
+    ('pause',                  'operator migrator'),
+    ('resume',                 'operator migrator'),
+    ('mend',                   'operator migrator'),
+    ('scope_refusal',          'migrator'),
     ('audit_refusal',          'migrator'),
     ('credential',             'token_reader migrator'),
     ('number_outcomes',        'worker migrator'),
@@ -205,8 +209,8 @@ SELECT is_empty(
 -- Functions that run with the owner's rights.
 SELECT is(
     (SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc WHERE pronamespace = 'embark'::regnamespace AND prosecdef),
-    ARRAY['credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'number_outcomes',
-          'outcomes_since', 'renew_signup', 'replay', 'resolve'],
+    ARRAY['credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'mend', 'number_outcomes',
+          'outcomes_since', 'pause', 'renew_signup', 'replay', 'resolve', 'resume'],
     'these functions run with the rights of their owner, and no others');
 SELECT is_empty(
     $$SELECT oid::regprocedure, proconfig FROM pg_proc

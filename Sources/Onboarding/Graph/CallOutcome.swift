@@ -28,13 +28,24 @@ enum CallOutcome: Equatable {
 
     /// For a call that changed something unless it was refused: a server's fault leaves open whether it did.
     ///
-    /// Code 1 is "an unknown error", code 2 "temporary", and neither says how far the call came.
-    var withDoubt: CallOutcome {
+    /// Code 1 is "an unknown error", code 2 "temporary", and neither says how far the call came. A code that is known not to
+    /// pass is a refusal, whatever its status: Meta answers some of them with 500.
+    func withDoubt(at step: Step) -> CallOutcome {
         guard case .refused(let error, let status) = self else { return self }
-        if status >= 500 || error.code == 1 || error.code == 2 || error.isTransient {
-            return .unknown(Problem(error, status: status))
+        switch Classify.reaction(error, at: step) {
+        case .retry, nil:
+            let isOpen = status >= 500 || error.code == 1 || error.code == 2 || error.isTransient
+            return isOpen ? .unknown(Problem(error, status: status)) : self
+        case .throttle, .token, .alreadySo, .done, .recover, .deregister, .register, .fail, .failPayer:
+            return self
         }
-        return self
+    }
+}
+
+extension GraphAnswer {
+    /// Refused in a way that leaves no doubt that nothing has happened.
+    public func isRefusalWithoutEffect(at step: Step) -> Bool {
+        if case .refused = CallOutcome(self).withDoubt(at: step) { true } else { false }
     }
 }
 

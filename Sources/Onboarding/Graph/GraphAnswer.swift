@@ -11,6 +11,8 @@ public enum GraphAnswer: Sendable, Equatable {
 public struct GraphResponse: Sendable, Equatable {
     public let status: Int
     public let content: Content
+    /// What the usage headers say.
+    public let usage: Usage
 
     public enum Content: Sendable, Equatable {
         /// A JSON value without Graph's error member.
@@ -21,9 +23,17 @@ public struct GraphResponse: Sendable, Equatable {
         case unreadable(String)
     }
 
-    public init(status: Int, content: Content) {
+    /// The same answer, its error knowing for how long Graph asks to be left alone.
+    public func naming(_ seconds: Double) -> GraphResponse {
+        guard case .error(var error) = content else { return self }
+        error.regainSeconds = seconds
+        return GraphResponse(status: status, content: .error(error), usage: usage)
+    }
+
+    public init(status: Int, content: Content, usage: Usage = .none) {
         self.status = status
         self.content = content
+        self.usage = usage
     }
 }
 
@@ -39,6 +49,8 @@ public struct GraphError: Sendable, Equatable {
     public let isTransient: Bool
     /// What Meta's support asks for.
     public let fbtraceID: String?
+    /// For how long Graph asks to be left alone, where it is said with the error: in a header or in the details.
+    public var regainSeconds: Double?
 
     public init(
         code: Int,

@@ -63,6 +63,8 @@ public struct GraphRequest: Sendable, Equatable {
         case creditShare(wabaID: String)
         /// A row in embark.register_calls, within the number's quota.
         case registerCall(phoneNumberID: String)
+        /// The code is erased: from here on it is never sent again, and a token is only recovered.
+        case codeErased
     }
 
     /// The endpoint's name: in metrics, in the simulator's faults and in its ledger. It holds no id.
@@ -97,16 +99,22 @@ public struct GraphRequest: Sendable, Equatable {
 /// The endpoints that Embark calls. The raw value is a metric's label.
 public enum Endpoint: String, Sendable, CaseIterable {
     case exchangeCode = "exchange_code"
+    case recoverToken = "recover_token"
     case debugToken = "debug_token"
     case phoneNumbers = "phone_numbers"
     case subscribeApp = "subscribe_app"
+    case readSubscriptions = "read_subscriptions"
     case assignSystemUser = "assign_system_user"
+    case readAssignedUsers = "read_assigned_users"
     case readAccount = "read_account"
     case listAllocations = "list_allocations"
     case readAllocation = "read_allocation"
     case shareCreditLine = "share_credit_line"
+    case shareAllocation = "share_allocation"
+    case attachAllocation = "attach_allocation"
     case readPhone = "read_phone"
     case registerPhone = "register_phone"
+    case deregisterPhone = "deregister_phone"
     case syncAppData = "sync_app_data"
     case sendTestMessage = "send_test_message"
 }

@@ -26,6 +26,14 @@ public indirect enum JSON: Sendable, Equatable {
         if case .number(let text) = self { Int(text) } else { nil }
     }
 
+    /// A number for what is about as large; also one that came as text. nil for what is none, or not finite.
+    public var number: Double? {
+        switch self {
+        case .number(let text), .string(let text): Double(text).flatMap { $0.isFinite ? $0 : nil }
+        case .null, .bool, .array, .object: nil
+        }
+    }
+
     public var bool: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }

@@ -4,6 +4,7 @@
 /// A line counts as shared when one of our allocations exists and its receiving credential is what the account is funded
 /// by (Meta, "Managing credit lines"): the existence of an allocation alone proves nothing about this account.
 enum ShareCreditLine {
+    /// Posts that may have left, with either method; one by two calls has twice as many.
     static let postsMax = 2
     /// How long a share that Graph has done may stay invisible; not documented, so generous.
     static let readBackSeconds = 60
@@ -19,7 +20,10 @@ enum ShareCreditLine {
         }
         var knowledge = Knowledge()
         for event in events {
-            if let verdict = knowledge.learn(event, wabaID: wabaID) { return .finish(verdict) }
+            if let verdict = knowledge.learn(event, wabaID: wabaID, context) { return .finish(verdict) }
+        }
+        if knowledge.lacksAccess, let systemUserID = context.installation.systemUserID {
+            return .call(AssignSystemUser.request(wabaID: wabaID, systemUserID: systemUserID))
         }
         guard let funding = knowledge.funding else {
             return .call(
@@ -33,8 +37,24 @@ enum ShareCreditLine {
             )
         }
         if let funding { return lookForAllocation(of: funding, knowledge, creditLineID, context) }
-        return post(knowledge, wabaID: wabaID, creditLineID: creditLineID, context)
+        switch context.installation.creditMethod {
+        case .shareAndAttach:
+            return post(knowledge, context) { currency in
+                GraphRequest(
+                    .shareCreditLine,
+                    .post,
+                    path: "\(creditLineID)/whatsapp_credit_sharing_and_attach",
+                    query: [.init("waba_currency", currency), .init("waba_id", wabaID)],
+                    token: .system,
+                    precondition: .creditShare(wabaID: wabaID)
+                )
+            }
+        case .shareThenAttach:
+            return shareThenAttach(knowledge, wabaID: wabaID, creditLineID: creditLineID, context)
+        }
     }
+
+    // MARK: Reading back
 
     /// The account is funded: by one of our allocations, or by somebody else?
     private static func lookForAllocation(
@@ -49,22 +69,7 @@ enum ShareCreditLine {
         if let stored = context.signup.allocationConfigID, knowledge.credentials[stored] == nil {
             return readAllocation(stored)
         }
-        guard let allocations = knowledge.allocations else {
-            guard let owner = knowledge.owner else {
-                return .finish(.retry(.malformed("owner_business_info"), atMost: 3))
-            }
-            return .call(
-                GraphRequest(
-                    .listAllocations,
-                    .get,
-                    path: "\(creditLineID)/owning_credit_allocation_configs",
-                    query: [
-                        .init("receiving_business_id", owner), .init("fields", "id,receiving_business,request_status"),
-                    ],
-                    token: .system
-                )
-            )
-        }
+        guard let allocations = knowledge.allocations else { return listAllocations(knowledge, creditLineID) }
         if let unread = allocations.prefix(allocationsMax).first(where: { knowledge.credentials[$0] == nil }) {
             return readAllocation(unread)
         }
@@ -75,6 +80,23 @@ enum ShareCreditLine {
                     message: "the account is funded by \(funding), which is none of this credit line's allocations"
                 ),
                 waitingOn: .operator
+            )
+        )
+    }
+
+    private static func listAllocations(_ knowledge: Knowledge, _ creditLineID: String) -> StepMove {
+        guard let owner = knowledge.owner else {
+            return .finish(.retry(.malformed("owner_business_info"), .atMost(3)))
+        }
+        return .call(
+            GraphRequest(
+                .listAllocations,
+                .get,
+                path: "\(creditLineID)/owning_credit_allocation_configs",
+                query: [
+                    .init("receiving_business_id", owner), .init("fields", "id,receiving_business,request_status"),
+                ],
+                token: .system
             )
         )
     }
@@ -91,25 +113,27 @@ enum ShareCreditLine {
         )
     }
 
+    // MARK: Posting
+
     /// The account has no payment method: the line is not shared, or not visibly yet.
     private static func post(
         _ knowledge: Knowledge,
-        wabaID: String,
-        creditLineID: String,
-        _ context: StepContext
+        _ context: StepContext,
+        _ request: (_ currency: String) -> GraphRequest
     ) -> StepMove {
         if let doubt = knowledge.doubt {
             // Read back at once and not there: once more when a share would be visible by all experience.
-            return .finish(.retry(doubt, afterSeconds: readBackSeconds))
+            return .finish(.retry(doubt, .after(Double(readBackSeconds))))
         }
+        let max = context.installation.creditMethod == .shareThenAttach ? 2 * postsMax : postsMax
         if let share = context.creditShare {
-            guard share.signupID == context.signup.id else {
+            guard share.signupID == context.signup.id || share.posts == 0 else {
                 return .finish(.wait(elsewhere(share.signupID), seconds: readBackSeconds))
             }
             if share.posts > 0, share.secondsSincePost < Double(readBackSeconds) {
-                return .finish(.retry(.interrupted, afterSeconds: readBackSeconds))
+                return .finish(.retry(.interrupted, .after(Double(readBackSeconds))))
             }
-            if share.posts >= postsMax {
+            if share.posts >= max {
                 return .finish(
                     .uncertain(
                         Problem(
@@ -123,16 +147,48 @@ enum ShareCreditLine {
         guard let currency = context.signup.currency else {
             return .finish(.missing("currency", hint: "the signup has no currency to share the line in"))
         }
-        return .call(
+        return .call(request(currency))
+    }
+
+    /// The method that Meta tests as the documented one's successor: an allocation for the customer's business, which funds
+    /// nothing yet, and then its attachment to the account. An allocation that is there already is not made again.
+    private static func shareThenAttach(
+        _ knowledge: Knowledge,
+        wabaID: String,
+        creditLineID: String,
+        _ context: StepContext
+    ) -> StepMove {
+        guard let allocations = knowledge.allocations else { return listAllocations(knowledge, creditLineID) }
+        guard !allocations.isEmpty else {
+            guard let owner = knowledge.owner else {
+                return .finish(.retry(.malformed("owner_business_info"), .atMost(3)))
+            }
+            return post(knowledge, context) { _ in
+                GraphRequest(
+                    .shareAllocation,
+                    .post,
+                    path: "\(creditLineID)/whatsapp_credit_sharing",
+                    query: [.init("receiving_business_id", owner)],
+                    token: .system,
+                    precondition: .creditShare(wabaID: wabaID)
+                )
+            }
+        }
+        var knowledge = knowledge
+        // The allocation is seen, so its own call is beyond doubt.
+        if knowledge.doubtAbout == .shareAllocation { knowledge.doubt = nil }
+        var context = context
+        if knowledge.wasAllocatedNow { context.creditShare = nil }
+        return post(knowledge, context) { currency in
             GraphRequest(
-                .shareCreditLine,
+                .attachAllocation,
                 .post,
-                path: "\(creditLineID)/whatsapp_credit_sharing_and_attach",
+                path: "\(creditLineID)/whatsapp_credit_attach",
                 query: [.init("waba_currency", currency), .init("waba_id", wabaID)],
-                token: .system,
+                token: .business,
                 precondition: .creditShare(wabaID: wabaID)
             )
-        )
+        }
     }
 
     private static func elsewhere(_ signupID: Int64) -> Problem {
@@ -141,6 +197,8 @@ enum ShareCreditLine {
             message: "signup \(signupID) shares the credit line with the same account and is not through yet"
         )
     }
+
+    // MARK: Knowledge
 
     /// What the answers so far have told.
     private struct Knowledge {
@@ -152,27 +210,46 @@ enum ShareCreditLine {
         var credentials: [String: String] = [:]
         /// A post may have had its effect.
         var doubt: Problem?
+        var doubtAbout: Endpoint?
+        /// This execution has made the allocation that is to be attached.
+        var wasAllocatedNow = false
+        /// Our system user may not share with this account, and has not been given access in this execution.
+        var lacksAccess = false
+        var wasGivenAccess = false
 
         /// Takes an answer in; returns a verdict when the step ends with it.
-        mutating func learn(_ event: StepEvent, wabaID: String) -> Verdict? {
+        mutating func learn(_ event: StepEvent, wabaID: String, _ context: StepContext) -> Verdict? {
             guard case .answer(let endpoint, let answer) = event else {
                 if case .refused(.creditShareElsewhere(let signupID)) = event {
                     return .wait(elsewhere(signupID), seconds: readBackSeconds)
                 }
                 return .uncertain(.interrupted)
             }
-            if endpoint == .shareCreditLine { return learnPost(answer, wabaID: wabaID) }
+            switch endpoint {
+            case .shareCreditLine, .shareAllocation, .attachAllocation:
+                return learnPost(answer, endpoint, wabaID: wabaID, context)
+            case .exchangeCode, .recoverToken, .debugToken, .phoneNumbers, .subscribeApp, .readSubscriptions,
+                .assignSystemUser, .readAssignedUsers, .readAccount, .listAllocations, .readAllocation, .readPhone,
+                .registerPhone, .deregisterPhone, .syncAppData, .sendTestMessage:
+                break
+            }
             switch CallOutcome(answer) {
             case .value(let value): return learnReading(value, endpoint)
             case .unknown(let problem), .notSent(let problem): return .retry(problem)
             case .refused(let error, let status):
                 let token: GraphRequest.Token = endpoint == .readAccount ? .business : .system
-                return Classify.verdict(error, status: status, token: token)
+                return Classify.verdict(error, status: status, token: token, at: .shareCreditLine, context)
             }
         }
 
-        private mutating func learnPost(_ answer: GraphAnswer, wabaID: String) -> Verdict? {
-            switch CallOutcome(answer).withDoubt {
+        private mutating func learnPost(
+            _ answer: GraphAnswer,
+            _ endpoint: Endpoint,
+            wabaID: String,
+            _ context: StepContext
+        ) -> Verdict? {
+            let isAttach = endpoint == .attachAllocation
+            switch CallOutcome(answer).withDoubt(at: .shareCreditLine) {
             case .value(let value):
                 if let attached = value["waba_id"]?.id, attached != wabaID {
                     return .fail(
@@ -183,17 +260,36 @@ enum ShareCreditLine {
                         waitingOn: .operator
                     )
                 }
-                if let id = value["allocation_config_id"]?.id { return .done(Facts(allocationConfigID: id)) }
+                if let id = value["allocation_config_id"]?.id {
+                    guard endpoint == .shareAllocation else { return .done(Facts(allocationConfigID: id)) }
+                    allocations = [id]
+                    wasAllocatedNow = true
+                    return nil
+                }
                 doubt = .malformed("allocation_config_id")
             case .unknown(let problem): doubt = problem
             case .notSent(let problem): return .retry(problem)
             case .refused(let error, let status):
-                return Classify.verdict(error, status: status, token: .system)
+                switch Classify.reaction(error, at: .shareCreditLine) {
+                // Asked for before, says Meta: the account tells.
+                case .alreadySo: doubt = Problem(error, status: status)
+                // Not one of the account's users yet, or any more: given access once, and then posted again.
+                case .fail(.operator)
+                where (200...299).contains(error.code) && !isAttach && !wasGivenAccess
+                    && context.installation.systemUserID != nil:
+                    self = Knowledge()
+                    lacksAccess = true
+                    return nil
+                default:
+                    let token: GraphRequest.Token = isAttach ? .business : .system
+                    return Classify.verdict(error, status: status, token: token, at: .shareCreditLine, context)
+                }
             }
             // Read everything anew: what was known is from before the post.
-            let kept = doubt
+            let kept = (doubt, wasGivenAccess)
             self = Knowledge()
-            doubt = kept
+            (doubt, wasGivenAccess) = kept
+            doubtAbout = endpoint
             return nil
         }
 
@@ -209,8 +305,13 @@ enum ShareCreditLine {
             case .readAllocation:
                 guard let id = value["id"]?.id else { return .retry(.malformed("id")) }
                 credentials[id] = value["receiving_credential"]?["id"]?.id ?? ""
-            case .exchangeCode, .debugToken, .phoneNumbers, .subscribeApp, .assignSystemUser, .shareCreditLine,
-                .readPhone, .registerPhone, .syncAppData, .sendTestMessage:
+            case .assignSystemUser:
+                guard value["success"]?.bool == true else { return .retry(.malformed("success")) }
+                lacksAccess = false
+                wasGivenAccess = true
+            case .exchangeCode, .recoverToken, .debugToken, .phoneNumbers, .subscribeApp, .readSubscriptions,
+                .readAssignedUsers, .shareCreditLine, .shareAllocation, .attachAllocation, .readPhone, .registerPhone,
+                .deregisterPhone, .syncAppData, .sendTestMessage:
                 return .uncertain(.interrupted)
             }
             return nil

@@ -35,6 +35,8 @@ public struct StepContext: Sendable {
     public var codeSecondsLeft: Double
     /// What is on record about sharing a credit line with this account; nil when nothing is.
     public var creditShare: CreditShare?
+    /// The worker's time, in seconds since 1970: how long a token lives that Graph gives an end to. Nothing is due by it.
+    public var unixSeconds: Double
 
     /// The account's row in embark.credit_shares.
     public struct CreditShare: Sendable, Equatable {
@@ -56,7 +58,8 @@ public struct StepContext: Sendable {
         credentials: Credentials,
         wasSent: Bool = false,
         codeSecondsLeft: Double = 30,
-        creditShare: CreditShare? = nil
+        creditShare: CreditShare? = nil,
+        unixSeconds: Double = 0
     ) {
         self.signup = signup
         self.installation = installation
@@ -64,6 +67,7 @@ public struct StepContext: Sendable {
         self.wasSent = wasSent
         self.codeSecondsLeft = codeSecondsLeft
         self.creditShare = creditShare
+        self.unixSeconds = unixSeconds
     }
 }
 

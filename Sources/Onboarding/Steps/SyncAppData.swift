@@ -2,14 +2,14 @@
 enum SyncAppData {
     static func next(_ context: StepContext, _ events: [StepEvent], type: String) -> StepMove {
         guard case .answer(_, let answer)? = events.last else { return begin(context, type: type) }
-        switch CallOutcome(answer).withDoubt {
-        case .value: return .finish(.done(Facts()))
+        let step: Step = type == "history" ? .syncHistory : .syncContacts
+        switch CallOutcome(answer).withDoubt(at: step) {
+        case .value(let value):
+            return .finish(value["request_id"] == nil ? .uncertain(.malformed("request_id")) : .done(Facts()))
         case .notSent(let problem): return .finish(.retry(problem))
         case .unknown(let problem): return .finish(.uncertain(problem))
         case .refused(let error, let status):
-            // Already done is done.
-            if error.code == 2_593_107 { return .finish(.done(Facts())) }
-            return .finish(Classify.verdict(error, status: status, token: .business))
+            return .finish(Classify.verdict(error, status: status, token: .business, at: step, context))
         }
     }
 

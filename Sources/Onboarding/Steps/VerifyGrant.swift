@@ -7,50 +7,49 @@ enum VerifyGrant {
     static func next(_ context: StepContext, _ events: [StepEvent]) -> StepMove {
         guard let token = context.credentials.businessToken else { return .finish(.missingToken) }
         guard case .answer(_, let first)? = events.first else {
-            return .call(
-                GraphRequest(
-                    .debugToken,
-                    .get,
-                    path: "debug_token",
-                    query: [.init("input_token", token)],
-                    token: .app
-                )
-            )
+            return .call(inspection(of: token))
         }
         switch readGrant(first, context) {
         case .failure(let verdict): return .finish(verdict.verdict)
-        case .success(let wabaID): return numbers(of: wabaID, context, Array(events.dropFirst()))
+        case .success(let grant): return numbers(of: grant.wabaID, grant.lifetime, context, Array(events.dropFirst()))
         }
     }
 
-    /// The account that was granted, and that the signup means.
-    private static func readGrant(_ answer: GraphAnswer, _ context: StepContext) -> Result<String, Ended> {
+    static func inspection(of token: Secret) -> GraphRequest {
+        GraphRequest(.debugToken, .get, path: "debug_token", query: [.init("input_token", token)], token: .app)
+    }
+
+    /// The account that the signup means, and how long the token has to live; nil for one without an end.
+    private struct Granted {
+        let wabaID: String
+        let lifetime: Int?
+    }
+
+    private static func readGrant(_ answer: GraphAnswer, _ context: StepContext) -> Result<Granted, Ended> {
         let value: JSON
         switch CallOutcome(answer) {
         case .value(let json): value = json
         case .unknown(let problem), .notSent(let problem): return .failure(Ended(.retry(problem)))
         case .refused(let error, let status):
-            return .failure(Ended(Classify.verdict(error, status: status, token: .app)))
+            return .failure(Ended(Classify.verdict(error, status: status, token: .app, at: .verifyGrant, context)))
         }
-        guard let data = value["data"] else { return .failure(Ended(.retry(.malformed("data")))) }
-        guard data["is_valid"]?.bool == true else {
+        guard let grant = Grant(value) else { return .failure(Ended(.retry(.malformed("data")))) }
+        guard grant.isValid else {
             return fail("token_invalid", "Graph says that the business token is not valid", .customer)
         }
-        guard data["app_id"]?.id == context.installation.appID else {
+        guard grant.appID == context.installation.appID else {
             return fail("other_app", "the token was issued to another app than the installation's", .operator)
         }
-        let granted =
-            data["granular_scopes"]?.array?
-            .first { $0["scope"]?.string == "whatsapp_business_management" }?["target_ids"]?.array?.compactMap(\.id)
-            ?? []
+        let lifetime = grant.lifetimeSeconds(now: context.unixSeconds)
+        let granted = grant.wabaIDs
         if let claimed = context.signup.wabaID {
             return granted.contains(claimed)
-                ? .success(claimed)
+                ? .success(Granted(wabaID: claimed, lifetime: lifetime))
                 : fail("waba_not_granted", "the customer granted access to other accounts than \(claimed)", .operator)
         }
         switch granted.count {
         case 0: return fail("waba_not_granted", "the customer granted access to no account", .customer)
-        case 1: return .success(granted[0])
+        case 1: return .success(Granted(wabaID: granted[0], lifetime: lifetime))
         default:
             return fail(
                 "several_wabas",
@@ -61,10 +60,15 @@ enum VerifyGrant {
     }
 
     /// Looks for the signup's number among the account's, page by page, or for the only one.
-    private static func numbers(of wabaID: String, _ context: StepContext, _ events: [StepEvent]) -> StepMove {
+    private static func numbers(
+        of wabaID: String,
+        _ lifetime: Int?,
+        _ context: StepContext,
+        _ events: [StepEvent]
+    ) -> StepMove {
         let claimed = context.signup.phoneNumberID
         let needsNumber = claimed != nil || context.signup.flow == .cloudAPI || context.signup.flow == .coexistence
-        guard needsNumber else { return .finish(.done(Facts(wabaID: wabaID))) }
+        guard needsNumber else { return .finish(.done(Facts(tokenLifetimeSeconds: lifetime, wabaID: wabaID))) }
         var found: [String] = []
         var cursor: String?
         for case .answer(_, let answer) in events {
@@ -76,11 +80,11 @@ enum VerifyGrant {
                 cursor = value["paging"]?["next"] == nil ? nil : value["paging"]?["cursors"]?["after"]?.string
             case .unknown(let problem), .notSent(let problem): return .finish(.retry(problem))
             case .refused(let error, let status):
-                return .finish(Classify.verdict(error, status: status, token: .business))
+                return .finish(Classify.verdict(error, status: status, token: .business, at: .verifyGrant, context))
             }
         }
         if let claimed, found.contains(claimed) {
-            return .finish(.done(Facts(wabaID: wabaID, phoneNumberID: claimed)))
+            return .finish(.done(Facts(tokenLifetimeSeconds: lifetime, wabaID: wabaID, phoneNumberID: claimed)))
         }
         if events.isEmpty || (cursor != nil && events.count < pagesMax) {
             var query: [GraphRequest.Field] = [.init("fields", "id"), .init("limit", "\(pageSize)")]
@@ -89,10 +93,10 @@ enum VerifyGrant {
                 GraphRequest(.phoneNumbers, .get, path: "\(wabaID)/phone_numbers", query: query, token: .business)
             )
         }
-        return .finish(choose(found, claimed, wabaID))
+        return .finish(choose(found, claimed, wabaID, lifetime))
     }
 
-    private static func choose(_ found: [String], _ claimed: String?, _ wabaID: String) -> Verdict {
+    private static func choose(_ found: [String], _ claimed: String?, _ wabaID: String, _ lifetime: Int?) -> Verdict {
         if let claimed {
             return Ended.failure(
                 "phone_not_granted",
@@ -102,7 +106,7 @@ enum VerifyGrant {
         }
         switch found.count {
         case 0: return Ended.failure("no_phone", "account \(wabaID) has no number", .operator).verdict
-        case 1: return .done(Facts(wabaID: wabaID, phoneNumberID: found[0]))
+        case 1: return .done(Facts(tokenLifetimeSeconds: lifetime, wabaID: wabaID, phoneNumberID: found[0]))
         default:
             return Ended.failure(
                 "several_phones",
@@ -112,7 +116,7 @@ enum VerifyGrant {
         }
     }
 
-    private static func fail(_ code: String, _ message: String, _ party: Party) -> Result<String, Ended> {
+    private static func fail(_ code: String, _ message: String, _ party: Party) -> Result<Granted, Ended> {
         .failure(.failure(code, message, party))
     }
 

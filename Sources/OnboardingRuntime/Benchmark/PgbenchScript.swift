@@ -24,7 +24,7 @@ struct PgbenchScript {
             SQL.claim,
             [
                 "5::smallint", "\(batch)", "1", ":lease0", "'{\(steps[0].rawValue)}'",
-                "'{\(steps[0].policy.leaseSeconds)}'", "NULL::timestamptz",
+                "'{\(steps[0].policy.leaseSeconds)}'", "NULL::timestamptz", "NULL::text[]",
             ]
         )
         // The last SELECT becomes a part that is read whole.

@@ -42,7 +42,9 @@ package enum Queries {
     static let takePresence = Statement<NoRow, Int32>(SQL.takePresence)
     static let findAbsentWorkers = Statement<Single<Int64>, Int64>(SQL.findAbsentWorkers)
     static let releaseAbsentWorkers = Statement<Single<Int32>, [Int64]>(SQL.releaseAbsentWorkers)
-    static let claim = Statement<ClaimRow, Int16, Int32, Int64, Int64, [String], [Double], Timestamp?>(SQL.claim)
+    static let claim = Statement<ClaimRow, Int16, Int32, Int64, Int64, [String], [Double], Timestamp?, [String]?>(
+        SQL.claim
+    )
     static let settle = Statement<
         Lease, Int64Column, Int64Column, Int32Column, TextColumn, Int32Column, TextColumn, DoubleColumn,
         Int32Column, TextColumn, TextColumn, TextColumn,
@@ -71,9 +73,19 @@ package enum Queries {
     static let countRegisterCall = Statement<CountedCall, Int64, Int64, String, Int32, Int32, Double>(
         SQL.countRegisterCall
     )
+    static let eraseCode = Statement<Single<Int64>, Int64, Int64>(SQL.eraseCode)
+
+    // Pauses
+    static let pauseScope = Statement<Single<Double>, String, Double, Bool, String, Bool>(SQL.pauseScope)
+    static let listThrottles = Statement<ThrottleRow, Int32>(SQL.listThrottles)
+    static let failDeadCodes = Statement<Single<Int32>, Bool, Int32>(SQL.failDeadCodes)
+    static let setPause = Statement<Single<Double>, String, Double, String>(SQL.setPause)
+    static let endPause = Statement<Single<Bool>, String, String>(SQL.endPause)
+    static let mendSignup = Statement<Single<String>, Int64, String?, String?, String>(SQL.mendSignup)
 
     // embark doctor
     static let inspectServer = Statement<ServerFacts>(SQL.inspectServer)
+    static let inspectTokens = Statement<TokenFacts, Int32>(SQL.inspectTokens)
     static let inspectRoles = Statement<RoleFacts>(SQL.inspectRoles)
     static let inspectRights = Statement<MissingRight>(SQL.inspectRights)
     static let inspectFunctions = Statement<FunctionFacts>(SQL.inspectFunctions)
@@ -97,7 +109,9 @@ package enum Queries {
         StatementShape(sealPIN), StatementShape(markSent), StatementShape(unmarkSent),
         StatementShape(readCreditShare), StatementShape(reserveCreditShare), StatementShape(withdrawCreditShare),
         StatementShape(lockPhone),
-        StatementShape(countRegisterCall),
+        StatementShape(countRegisterCall), StatementShape(eraseCode),
+        StatementShape(pauseScope), StatementShape(listThrottles), StatementShape(failDeadCodes),
+        StatementShape(setPause), StatementShape(endPause), StatementShape(mendSignup), StatementShape(inspectTokens),
         StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectRights),
         StatementShape(inspectFunctions),
         StatementShape(inspectSecrets), StatementShape(inspectLogging),

@@ -24,6 +24,11 @@ public struct Doctor: Sendable {
     /// A larger difference makes the times in logs misleading. Due times are the database's alone.
     static let clockDifferenceMax = Duration.seconds(1)
 
+    /// How long before its end a token is warned of.
+    static let tokenDays: Int32 = 14
+    private static let pausesMax: Int32 = 1_000
+    private static let pausesShown = 10
+
     private let connection: Connection
 
     public init(connection: Connection) {
@@ -45,6 +50,8 @@ public struct Doctor: Sendable {
         findings += await check("functions") { try await functions() }
         findings += await check("secrets") { try await secrets() }
         findings += await check("server log") { try await logging() }
+        findings += await check("pauses") { try await pauses() }
+        findings += await check("tokens") { try await tokens() }
         findings += await check("installation") { try await installation() }
         return findings
     }
@@ -173,6 +180,39 @@ public struct Doctor: Sendable {
                 remedy: leak.remedy
             )
         }
+    }
+
+    private func pauses() async throws -> [Finding] {
+        let rows = try await connection.run(Queries.listThrottles(Self.pausesMax))
+        if rows.isEmpty { return [.ok("pauses", "nothing rests")] }
+        // Our own credentials first: they are somebody's to renew.
+        return rows.sorted { $0.isCredentials && !$1.isCredentials }.prefix(Self.pausesShown).map { row in
+            let message = "\(row.scope) rests for \(Int(max(1, row.seconds))) s more: \(row.reason)"
+            guard row.isCredentials else {
+                return .warn("pauses", message, remedy: "It ends by itself. To end it now: embark resume \(row.scope)")
+            }
+            let secret = row.scope == "app" ? "EMBARK_APP_SECRET" : "EMBARK_SYSTEM_TOKEN"
+            return .fail(
+                "credentials",
+                message,
+                remedy: "Set \(secret) anew, restart the workers, and run: embark resume \(row.scope)"
+            )
+        }
+    }
+
+    private func tokens() async throws -> [Finding] {
+        let facts = try await connection.run(Queries.inspectTokens(Self.tokenDays)).first
+        guard let facts, facts.tokens > 0, let first = facts.firstSeconds else {
+            return [.ok("tokens", "none ends within \(Self.tokenDays) days")]
+        }
+        let when = first < 0 ? "the first has ended" : "the first in \(Int(first / 86_400)) days"
+        return [
+            .warn(
+                "tokens",
+                "\(facts.tokens) business tokens end within \(Self.tokenDays) days, \(when)",
+                remedy: "Have those customers go through the popup again, and renew their signups."
+            )
+        ]
     }
 
     private func installation() async throws -> [Finding] {

@@ -78,3 +78,17 @@ struct LoggingFacts: RowDecodable {
         remedy = try row.next()
     }
 }
+
+/// Tokens that are about to end.
+struct TokenFacts: RowDecodable {
+    let tokens: Int64
+    /// Until the first of them ends; negative when it has. nil without one.
+    let firstSeconds: Double?
+
+    static let columnTypes: [PostgresType] = [.int8, .float8]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        tokens = try row.next()
+        firstSeconds = try row.next()
+    }
+}

@@ -23,6 +23,12 @@ enum AnswerParser {
         return .value(json)
     }
 
+    /// A header's JSON; nil for what is none, or nested too deeply.
+    static func json(in header: String) -> JSON? {
+        guard case .value(let json) = content(of: Array(header.utf8), contentType: nil) else { return nil }
+        return json
+    }
+
     /// Counts brackets outside of strings.
     private static func isShallow(_ body: [UInt8]) -> Bool {
         var depth = 0

@@ -94,7 +94,8 @@ struct GraphClient: Sendable {
             return .answered(
                 GraphResponse(
                     status: answer.status,
-                    content: AnswerParser.content(of: answer.body, contentType: answer.contentType)
+                    content: AnswerParser.content(of: answer.body, contentType: answer.contentType),
+                    usage: answer.usage
                 )
             )
         } catch let error as UnsendableRequest {
@@ -150,7 +151,19 @@ private final class AnswerCollector: HTTPClientResponseDelegate {
     struct Answer: Sendable {
         var status = 0
         var contentType: String?
+        var appUsage: String?
+        var businessUsage: String?
+        var retryAfter: String?
         var body: [UInt8] = []
+
+        var usage: Usage {
+            guard appUsage != nil || businessUsage != nil || retryAfter != nil else { return .none }
+            return Usage(
+                app: appUsage.flatMap { AnswerParser.json(in: $0) },
+                business: businessUsage.flatMap { AnswerParser.json(in: $0) },
+                retryAfter: retryAfter
+            )
+        }
     }
 
     /// The body is longer than any of Graph's.
@@ -164,6 +177,9 @@ private final class AnswerCollector: HTTPClientResponseDelegate {
         answer.withLock {
             $0.status = Int(head.status.code)
             $0.contentType = head.headers.first(name: "content-type")
+            $0.appUsage = head.headers.first(name: "x-app-usage")
+            $0.businessUsage = head.headers.first(name: "x-business-use-case-usage")
+            $0.retryAfter = head.headers.first(name: "retry-after")
         }
         return task.eventLoop.makeSucceededVoidFuture()
     }

@@ -19,9 +19,12 @@ struct HTTPMessage: Sendable {
     ) throws(UnsendableRequest) -> HTTPMessage {
         let token = try token(request.token, credentials)
         var query = request.query
-        if settings.sendsAppSecretProof, let token, request.token != .app {
-            query.append(.init("appsecret_proof", appSecretProof(of: token, key: credentials.appSecret)))
+        var proof: [GraphRequest.Field] = []
+        // A token is recovered with a proof or not at all, whatever the app's settings are.
+        if settings.sendsAppSecretProof || request.endpoint == .recoverToken, let token, request.token != .app {
+            proof = [.init("appsecret_proof", appSecretProof(of: token, key: credentials.appSecret))]
         }
+        if case .form = request.body {} else { query += proof }
         var url = "\(settings.baseURL)/\(settings.version)/\(request.path)"
         if !query.isEmpty { url += "?" + form(query) }
         var message = HTTPMessage(url: url, method: HTTPMethod(rawValue: request.method.rawValue))
@@ -36,7 +39,7 @@ struct HTTPMessage: Sendable {
             message.body = ByteBuffer(string: json(fields))
         case .form(let fields):
             message.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-            message.body = ByteBuffer(string: form(fields))
+            message.body = ByteBuffer(string: form(proof + fields))
         }
         return message
     }

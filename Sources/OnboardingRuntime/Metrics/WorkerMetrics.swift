@@ -14,6 +14,9 @@ final class WorkerMetrics: Sendable {
     private let codeSecondsLeft: Recorder
     private let inFlight: Recorder
     private let durations: [Endpoint: Timer]
+    private let throttled: [String: Recorder]
+    private let usage: [String: Recorder]
+    private let credentialsRefused: [String: Counter]
     /// By endpoint, outcome and code: codes are Graph's, and few.
     private let requests = Mutex<[RequestKey: Counter]>([:])
 
@@ -32,6 +35,9 @@ final class WorkerMetrics: Sendable {
         "embark_jobs_in_flight": "Jobs in this process's hands.",
         "embark_graph_requests_total": "Calls to Graph, by what became of them; the code is Graph's.",
         "embark_graph_request_duration_seconds": "How long calls to Graph took.",
+        "embark_throttled_seconds": "For how long calls of this kind of scope still rest.",
+        "embark_graph_usage_ratio": "How much of a limit is used, as Graph's headers said in the last minute.",
+        "embark_credentials_refused_total": "Answers that refused our own credentials.",
         "embark_build_info": "This program's version.",
         "embark_schema_version": "The newest migration that this program knows.",
     ]
@@ -61,6 +67,22 @@ final class WorkerMetrics: Sendable {
             factory: registry
         )
         inFlight = Recorder(label: "embark_jobs_in_flight", dimensions: [], aggregate: false, factory: registry)
+        func gauges(_ name: String, _ label: String) -> [String: Recorder] {
+            let kinds = ["app", "system", "credit", "waba", "phone"]
+            return Dictionary(
+                uniqueKeysWithValues: kinds.map {
+                    let dimensions = [(label, $0)]
+                    return ($0, Recorder(label: name, dimensions: dimensions, aggregate: false, factory: registry))
+                }
+            )
+        }
+        throttled = gauges("embark_throttled_seconds", "scope_kind")
+        usage = gauges("embark_graph_usage_ratio", "kind")
+        credentialsRefused = Dictionary(
+            uniqueKeysWithValues: ["app", "system"].map {
+                ($0, counter("embark_credentials_refused_total", [("scope", $0)]))
+            }
+        )
         durations = Dictionary(
             uniqueKeysWithValues: Endpoint.allCases.map { endpoint in
                 let dimensions = [("endpoint", endpoint.rawValue)]
@@ -91,6 +113,20 @@ final class WorkerMetrics: Sendable {
     }
 
     func exchangeBegins(secondsLeft: Double) { codeSecondsLeft.record(secondsLeft) }
+
+    func codesDied(_ count: Int) { codesExpired.increment(by: Int64(count)) }
+
+    func throttled(_ throttle: Throttle) {
+        if throttle.isCredentials { credentialsRefused[throttle.scope.kind]?.increment() }
+    }
+
+    /// What rests, and how near the limits are.
+    func rests(_ board: ThrottleBoard) {
+        let seconds = board.secondsByKind
+        for (kind, gauge) in throttled { gauge.record(seconds[kind] ?? 0) }
+        let ratios = board.usageByKind
+        for (kind, gauge) in usage { gauge.record(ratios[kind] ?? 0) }
+    }
 
     func holds(_ jobs: Int) { inFlight.record(jobs) }
 

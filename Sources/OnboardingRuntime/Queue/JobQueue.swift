@@ -18,12 +18,15 @@ struct JobQueue: Sendable {
     /// Each step's lease: its deadline and a margin.
     private static let leases = Step.allCases.map { ($0.rawValue, $0.policy.leaseSeconds) }
 
-    /// - Parameter watermark: the due time from which to look; nil for the beginning.
+    /// - Parameters:
+    ///   - watermark: the due time from which to look; nil for the beginning.
+    ///   - resting: steps that are paused.
     func claim(
         lane: Int16,
         limit: Int,
         leaseID: Int64,
-        from watermark: Timestamp?
+        from watermark: Timestamp?,
+        without resting: [Step] = []
     ) async throws(PostgresError) -> [ClaimRow] {
         try await pool.run(
             Queries.claim(
@@ -33,7 +36,8 @@ struct JobQueue: Sendable {
                 leaseID,
                 Self.leases.map(\.0),
                 Self.leases.map(\.1),
-                watermark
+                watermark,
+                resting.isEmpty ? nil : resting.map(\.rawValue)
             )
         )
     }
@@ -159,7 +163,52 @@ struct JobQueue: Sendable {
             if result.isCounted { return .granted }
             if let other = result.elsewhere { return .refused(.registerElsewhere(signupID: other)) }
             return .refused(.registerQuota(used: Int(result.calls)))
+        case .codeErased:
+            return try await pool.run(Queries.eraseCode(lease.signupID, lease.id)).isEmpty ? .leaseLost : .granted
         }
+    }
+
+    // MARK: Pauses
+
+    /// Scopes that are read at once: one a throttled account or number.
+    private static let throttlesMax: Int32 = 10_000
+    /// Dead codes that are failed in one statement.
+    private static let deadCodesMax: Int32 = 500
+
+    /// Lets a scope rest, for all processes.
+    ///
+    /// - Returns: for how many seconds from now, which is longer where a longer pause is on.
+    func pause(_ throttle: Throttle) async throws(PostgresError) -> Double {
+        let rows = try await pool.run(
+            Queries.pauseScope(
+                throttle.scope.name,
+                throttle.seconds,
+                throttle.isNamed || throttle.isCredentials,
+                StorableText.of("\(throttle.code) \(throttle.message)"),
+                throttle.isCredentials
+            )
+        )
+        return rows.first?.value ?? throttle.seconds
+    }
+
+    func throttles() async throws(PostgresError) -> [ThrottleRow] {
+        try await pool.run(Queries.listThrottles(Self.throttlesMax))
+    }
+
+    /// Fails the signups whose codes have died and cannot be recovered. Returns how many.
+    func failDeadCodes(canRecover: Bool) async throws(PostgresError) -> Int {
+        var failed = 0
+        while true {
+            let batch = try await pool.run(Queries.failDeadCodes(canRecover, Self.deadCodesMax)).first?.value ?? 0
+            failed += Int(batch)
+            if batch < Self.deadCodesMax { return failed }
+        }
+    }
+
+    /// The post was refused before it could have an effect: it does not count.
+    func withdrawRefusedPost(_ precondition: GraphRequest.Precondition, lease: Lease) async throws(PostgresError) {
+        guard case .creditShare(let wabaID) = precondition else { return }
+        _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID))
     }
 
     /// What is on record about sharing a credit line with this account; nil when nothing is.
@@ -170,7 +219,8 @@ struct JobQueue: Sendable {
     /// The call provably never left: what its precondition put on record is taken back.
     func withdraw(_ precondition: GraphRequest.Precondition, lease: Lease) async throws(PostgresError) {
         switch precondition {
-        case .none: return
+        // A code that was erased is not had back, and need not be.
+        case .none, .codeErased: return
         case .sentMark, .registerCall: break
         case .creditShare(let wabaID):
             _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID))

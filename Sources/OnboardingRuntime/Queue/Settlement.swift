@@ -170,9 +170,10 @@ struct NextColumns {
             step = following.rawValue
             horizon = following.policy.horizonSeconds
             if one.nextLease != nil { delay = following.policy.leaseSeconds }
-        case .again(let seconds):
+        case .again(let seconds, let pausedSeconds):
             step = one.step
             delay = seconds
+            if pausedSeconds > 0 { horizon = pausedSeconds }
         case .completed:
             end = "completed"
         case .failed(let why, let waitingOn):

@@ -80,6 +80,8 @@ public struct SignupCard: Sendable {
             switch explanation.replay {
             case .asItIs: "safe from \(step)"
             case .withPIN: "safe from \(step), with another PIN"
+            case .withPhone: "safe from \(step), with the number named"
+            case .withCurrency: "safe from \(step), with the currency named"
             case .withCode: "safe from \(from), with a new code only"
             case .afterResolving: "not before it is resolved: the effect may be there already"
             }
@@ -97,14 +99,26 @@ public struct SignupCard: Sendable {
     }
 
     private init(completed facts: SignupCardFacts) {
-        let hasWarnings = !facts.warnings.isEmpty
+        // The check failed and the onboarding did not: what Meta said to it has words of its own.
+        let failedTest = facts.warnings.contains("test_message_failed") ? facts.lastErrorCode : nil
+        let explanation = failedTest.map {
+            let paysItself = !facts.plan.contains(Step.shareCreditLine.rawValue)
+            return Explanation(errorCode: $0, waitingOn: paysItself ? .customer : .operator, step: .sendTestMessage)
+        }
+        let means =
+            if let explanation {
+                "Onboarded; the test message failed. " + explanation.means
+            } else if facts.warnings.isEmpty {
+                "The onboarding is done."
+            } else {
+                "The onboarding is done, with warnings: " + facts.warnings.joined(separator: ", ")
+            }
         self.init(
             facts,
             standing: "COMPLETED",
-            means: hasWarnings
-                ? "The onboarding is done, with warnings: " + facts.warnings.joined(separator: ", ")
-                : "The onboarding is done.",
-            move: "nobody's",
+            said: explanation == nil ? nil : Self.said(facts),
+            means: means,
+            move: explanation?.move ?? "nobody's",
             replay: "not needed: it is completed",
             next: facts.warnings.contains("test_message_uncertain")
                 ? Explanation(errorCode: "effect_uncertain", waitingOn: .operator, step: nil).commands(id: facts.id)
@@ -113,6 +127,10 @@ public struct SignupCard: Sendable {
     }
 
     private init(running facts: SignupCardFacts) {
+        if let pause = facts.pause {
+            self.init(facts, paused: pause)
+            return
+        }
         let isOverdue = facts.jobState == "ready" && (facts.dueIn ?? .zero) < .seconds(-10)
         let means =
             switch facts.jobState {
@@ -129,6 +147,24 @@ public struct SignupCard: Sendable {
             move: isOverdue ? "you (see whether the workers run)" : "nobody's: it goes on by itself",
             replay: "not while it runs",
             next: [isOverdue ? "embark top --once" : "embark signup show \(facts.id)"]
+        )
+    }
+
+    /// A limit, our own credentials or an operator hold it up.
+    private init(_ facts: SignupCardFacts, paused pause: SignupCardFacts.Pause) {
+        let seconds = max(1, Int(pause.left / .seconds(1)))
+        let left = seconds < 120 ? "\(seconds) s" : seconds < 7200 ? "\(seconds / 60) min" : "\(seconds / 3600) h"
+        let reason = String(pause.reason.prefix(100))
+        self.init(
+            facts,
+            standing: "PAUSED at \(facts.step ?? "-")",
+            said: Self.said(facts),
+            means: "\(pause.scope) rests for \(left) more: \(reason)",
+            move: pause.isCredentials
+                ? "you (renew what Meta refused, restart the workers, then resume)"
+                : "nobody's: it goes on by itself when the pause ends",
+            replay: "not while it runs",
+            next: ["embark resume \(pause.scope)"]
         )
     }
 

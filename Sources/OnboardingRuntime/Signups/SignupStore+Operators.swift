@@ -19,14 +19,57 @@ extension SignupStore {
         from step: Step?,
         code: Secret?,
         pin: Secret?,
+        mending: Mending = Mending(),
         reason: String,
         on connection: Connection
     ) async throws(PostgresError) -> Int32 {
-        let rows = try await connection.run(
-            Queries.replaySignup(id, step?.rawValue, code?.revealed, pin?.revealed, reason)
-        )
+        let replay = Queries.replaySignup(id, step?.rawValue, code?.revealed, pin?.revealed, reason)
+        // Mended and replayed, or neither.
+        let rows = try await Transaction.run(on: connection) { () async throws(PostgresError) in
+            if mending.phoneNumberID != nil || mending.currency != nil {
+                _ = try await connection.run(
+                    Queries.mendSignup(id, mending.phoneNumberID, mending.currency, reason)
+                )
+            }
+            return try await connection.run(replay)
+        }
         guard let generation = rows.first?.value else { throw .decoding("the replay returned no generation") }
         return generation
+    }
+
+    /// What upstream had wrong or had left out; nil stays as it is.
+    public struct Mending: Sendable {
+        public let phoneNumberID: String?
+        public let currency: String?
+
+        public init(phoneNumberID: String? = nil, currency: String? = nil) {
+            self.phoneNumberID = phoneNumberID
+            self.currency = currency
+        }
+    }
+
+    /// Lets a scope rest. Returns for how many seconds from now, which is longer where a longer pause is on.
+    public static func pause(
+        _ scope: Scope,
+        seconds: Double,
+        reason: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> Double {
+        let rows = try await connection.run(Queries.setPause(scope.name, seconds, reason))
+        guard let left = rows.first?.value else { throw .decoding("pausing returned nothing") }
+        return left
+    }
+
+    /// Ends a pause. Returns whether there was one.
+    public static func resume(
+        _ scope: Scope,
+        reason: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> Bool {
+        guard let wasPaused = try await connection.run(Queries.endPause(scope.name, reason)).first?.value else {
+            throw .decoding("resuming returned nothing")
+        }
+        return wasPaused
     }
 
     /// Says whether the effect happened of which nothing could tell. Returns the step at which the signup goes on, or
@@ -90,11 +133,22 @@ public struct SignupCardFacts: RowDecodable {
     public let lastFBTraceID: String?
     /// Calls to register the signup's number in the last 72 hours, by any signup.
     public let registerCalls: Int32
+    /// What keeps its calls from being made: a limit of Meta's, our own credentials, or an operator.
+    public let pause: Pause?
+
+    public struct Pause: Sendable {
+        public let scope: String
+        public let reason: String
+        public let left: Duration
+        /// Our own credentials were refused.
+        public let isCredentials: Bool
+    }
 
     public static let columnTypes: [PostgresType] = [
         .int8, .text, .text, .text, .text, .text, .text, .text,
         .text, .text, .text, [String].postgresType, .int4, .interval,
         [String].postgresType, .text, .interval, .text, .text, .int4, .text, .int4,
+        .text, .text, .interval, .bool,
     ]
 
     public init(_ row: inout RowReader) throws(PostgresError) {
@@ -120,5 +174,20 @@ public struct SignupCardFacts: RowDecodable {
         lastHTTPStatus = try row.next()
         lastFBTraceID = try row.next()
         registerCalls = try row.next()
+        let pauseScope: String? = try row.next()
+        let pauseReason: String? = try row.next()
+        let pauseLeft: Duration? = try row.next()
+        let pauseIsCredentials: Bool? = try row.next()
+        pause =
+            if let pauseScope, let pauseReason, let pauseLeft {
+                Pause(
+                    scope: pauseScope,
+                    reason: pauseReason,
+                    left: pauseLeft,
+                    isCredentials: pauseIsCredentials == true
+                )
+            } else {
+                nil
+            }
     }
 }

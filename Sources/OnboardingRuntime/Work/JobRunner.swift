@@ -18,6 +18,7 @@ struct JobRunner: Sendable {
     let systemToken: Secret?
     let logger: Logger
     let metrics: WorkerMetrics
+    let board: ThrottleBoard
 
     /// - Parameter claimed: when the claim was sent: the lease counts from then.
     /// - Returns: what to settle; nil when the lease was lost or the database could not be asked, and nothing may be
@@ -78,7 +79,8 @@ struct JobRunner: Sendable {
             credentials: credentials,
             wasSent: job.wasSent,
             codeSecondsLeft: job.codeSecondsLeft,
-            creditShare: nil
+            creditShare: nil,
+            unixSeconds: Date().timeIntervalSince1970
         )
         // Another signup of the same account may have changed it a moment ago.
         if job.step == .shareCreditLine, let wabaID = job.signup.wabaID {
@@ -92,14 +94,25 @@ struct JobRunner: Sendable {
                 return verdict
             case .call(let request):
                 if request.endpoint == .exchangeCode { metrics.exchangeBegins(secondsLeft: context.codeSecondsLeft) }
+                // A code that is lost must be gone before anything else can end this execution.
+                if request.precondition == .codeErased,
+                    try await permission(for: request.precondition, lease: lease) != .granted
+                {
+                    throw LeaseLost()
+                }
+                if let verdict = holdUp(request, job, isFirst: events.isEmpty) { return verdict }
                 let left = (deadline - ContinuousClock.now) / .seconds(1)
-                let limit = job.step == .exchangeCode ? min(left, context.codeSecondsLeft) : left
+                let limit = request.endpoint == .exchangeCode ? min(left, context.codeSecondsLeft) : left
                 // A call that may not be repeated is not begun with less than its own time left.
                 if limit <= 0 || (request.precondition != .none && limit < min(policy.callSeconds, 1)) {
-                    return .retry(Problem(code: "deadline", message: "the step's time was over before the call"))
+                    let isRecovery = job.step == .exchangeCode && request.endpoint != .exchangeCode
+                    return .retry(
+                        Problem(code: "deadline", message: "the step's time was over before the call"),
+                        isRecovery ? .recovery : .policy
+                    )
                 }
                 events.append(
-                    try await event(of: request, lease, credentials, seconds: min(policy.callSeconds, limit))
+                    try await event(of: request, job, lease, credentials, seconds: min(policy.callSeconds, limit))
                 )
             }
         }
@@ -109,23 +122,81 @@ struct JobRunner: Sendable {
         )
     }
 
+    /// What rests is left alone, and near a limit most of what could begin waits: never a code, whose time runs, and never a
+    /// step in its middle.
+    private func holdUp(_ request: GraphRequest, _ job: ClaimedJob, isFirst: Bool) -> Verdict? {
+        let scopes = request.scopes(job.signup)
+        if let pause = board.pause(of: scopes) {
+            return .throttle(
+                Problem(code: "paused", message: "\(pause.scope.name) is paused: \(pause.reason)"),
+                seconds: max(0, (pause.until - .now) / .seconds(1))
+            )
+        }
+        guard isFirst, job.step != .exchangeCode else { return nil }
+        let share = board.shareLetThrough(scopes)
+        guard share < 1, Double.random(in: 0..<1) >= share else { return nil }
+        return .throttle(
+            Problem(code: "paused", message: "Graph says that its limit is near: only a part of the calls is made"),
+            seconds: ThrottleBoard.holdBackSeconds
+        )
+    }
+
+    /// What an answer says about limits is told to all processes before the step goes on.
+    private func heed(_ response: GraphResponse, to request: GraphRequest, _ job: ClaimedJob) async -> GraphResponse {
+        board.note(response.usage.percents(for: request, of: job.signup))
+        guard let throttle = Throttle.demanded(by: response, to: request, at: job.step, of: job.signup) else {
+            return response
+        }
+        board.note(throttle)
+        metrics.throttled(throttle)
+        var metadata = metadata(job)
+        metadata["throttle.scope"] = "\(throttle.scope.name)"
+        metadata["throttle.seconds"] = "\(Int(throttle.seconds))"
+        metadata["error.code"] = "\(throttle.code)"
+        metadata["error.message"] = "\(StorableText.of(throttle.message))"
+        if throttle.isCredentials {
+            logger.error("our own credentials were refused, what needs them rests", metadata: metadata)
+        } else {
+            logger.warning("a limit was hit, its scope rests", metadata: metadata)
+        }
+        do {
+            _ = try await queue.pause(throttle)
+        } catch {
+            // The answer counts more: this process keeps the pause, and the others meet the limit themselves.
+            logger.error("a pause was not told to other processes", metadata: ["error": "\(error)"])
+        }
+        return throttle.isNamed ? response.naming(throttle.seconds) : response
+    }
+
     private func event(
         of request: GraphRequest,
+        _ job: ClaimedJob,
         _ lease: Lease,
         _ credentials: Credentials,
         seconds: Double
     ) async throws -> StepEvent {
-        switch try await permission(for: request.precondition, lease: lease) {
+        // Granted before the scopes were looked at.
+        let wanted: GraphRequest.Precondition = request.precondition == .codeErased ? .none : request.precondition
+        switch try await permission(for: wanted, lease: lease) {
         case .leaseLost: throw LeaseLost()
         case .refused(let refusal): return .refused(refusal)
         case .granted: break
         }
         FaultHook.reached(.sentMark, request)
         let began = ContinuousClock.now
-        let answer = await client.send(request, credentials: credentials, seconds: seconds)
+        var answer = await client.send(request, credentials: credentials, seconds: seconds)
         metrics.called(request.endpoint, answer, took: .now - began)
         FaultHook.reached(.effect, request)
         if case .notSent = answer { try await queue.withdraw(request.precondition, lease: lease) }
+        if answer.isRefusalWithoutEffect(at: job.step) {
+            do {
+                try await queue.withdrawRefusedPost(request.precondition, lease: lease)
+            } catch {
+                // It counts as one that may have left: the account is read back before another.
+                logger.warning("a refused post stays counted", metadata: ["error": "\(error)"])
+            }
+        }
+        if case .answered(let response) = answer { answer = .answered(await heed(response, to: request, job)) }
         return .answer(to: request.endpoint, answer)
     }
 
@@ -148,7 +219,10 @@ struct JobRunner: Sendable {
             job.secrets.token = try keys.open(sealed, signupID: job.signupID, purpose: .token)
         }
         credentials.businessToken = job.secrets.token
-        let needsPIN = job.step == .registerPhone
+        // The test message may find that the number is to be registered once more.
+        let needsPIN =
+            job.step == .registerPhone
+            || (job.step == .sendTestMessage && job.signup.plan.steps.contains(.registerPhone))
         if let pin = job.secrets.plainPIN ?? (needsPIN && job.secrets.sealedPIN == nil ? Self.makePIN() : nil) {
             let sealed = try keys.seal(pin, signupID: job.signupID, purpose: .pin)
             job.secrets.sealedPIN = try await queue.keepPIN(sealed, signupID: job.signupID)

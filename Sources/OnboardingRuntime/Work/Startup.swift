@@ -65,7 +65,8 @@ struct Startup {
         return Ready(
             workerID: id,
             installation: installation,
-            listener: Listener(direct, channels: ["embark_jobs"]) { connection throws(PostgresError) in
+            listener: Listener(direct, channels: ["embark_jobs", WorkerRun.throttleChannel]) {
+                connection throws(PostgresError) in
                 _ = try await connection.run(Queries.takePresence(Int32(truncatingIfNeeded: id)))
             }
         )

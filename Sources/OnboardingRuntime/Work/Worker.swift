@@ -53,6 +53,9 @@ public struct Worker: Service {
         var logger = logger
         logger[metadataKey: "worker.id"] = "\(start.workerID)"
         let marks = SentMarks.batcher(queue)
+        let board = ThrottleBoard()
+        // Before the first claim: what rests is not called by a worker that has just begun.
+        board.replace(by: try await queue.throttles())
         let runner = JobRunner(
             queue: queue,
             marks: marks,
@@ -62,7 +65,8 @@ public struct Worker: Service {
             appSecret: settings.appSecret,
             systemToken: settings.systemToken,
             logger: logger,
-            metrics: metrics
+            metrics: metrics,
+            board: board
         )
         let run = WorkerRun(
             queue: queue,
@@ -74,6 +78,8 @@ public struct Worker: Service {
             ),
             status: status,
             metrics: metrics,
+            board: board,
+            canRecover: start.installation.partnerMode == .solutionPartner && settings.systemToken != nil,
             logger: logger
         ) { await runner.run(&$0, lease: $1, claimed: $2) }
         logger.info(

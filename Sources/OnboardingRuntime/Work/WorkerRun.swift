@@ -25,7 +25,12 @@ final class WorkerRun: Sendable {
     let limits: WorkerLimits
     let status: WorkerStatus
     let metrics: WorkerMetrics
+    let board: ThrottleBoard
+    /// Whether a token can be had without its code, where the customer's business is known.
+    let canRecover: Bool
     let logger: Logger
+    /// Tells that a pause has begun, or was ended.
+    static let throttleChannel = "embark_throttles"
     private let run: StepRun
     private let results: Batcher<Settler.Result, Bool>
     private let leases: LeaseIDs
@@ -44,6 +49,8 @@ final class WorkerRun: Sendable {
         limits: WorkerLimits,
         status: WorkerStatus,
         metrics: WorkerMetrics,
+        board: ThrottleBoard = ThrottleBoard(),
+        canRecover: Bool = false,
         logger: Logger,
         run: @escaping StepRun
     ) {
@@ -51,6 +58,8 @@ final class WorkerRun: Sendable {
         self.limits = limits
         self.status = status
         self.metrics = metrics
+        self.board = board
+        self.canRecover = canRecover
         self.logger = logger
         self.run = run
         leases = LeaseIDs(workerID: queue.workerID)
@@ -99,10 +108,22 @@ final class WorkerRun: Sendable {
     private func claimOnce(_ watermark: inout Watermark, _ jobs: inout DiscardingTaskGroup) async -> Bool {
         // A job that may be what ends its workers has the process for itself.
         if held.runsAlone { return false }
+        let resting = board.restingSteps
+        if resting.count == Step.allCases.count {
+            // Everything rests. The loop lives, and says so.
+            status.change { $0.lastClaim = .now }
+            return false
+        }
         do throws(PostgresError) {
-            let codes = try await claim(lane: 0, slots: limits.concurrencyWithCodes, from: nil, &jobs)
+            let codes = try await claim(lane: 0, slots: limits.concurrencyWithCodes, from: nil, without: resting, &jobs)
             codesWait.store(codes == .full && held.count >= limits.concurrencyWithCodes, ordering: .relaxed)
-            let rest = try await claim(lane: 5, slots: limits.concurrency, from: watermark.next(), &jobs) {
+            let rest = try await claim(
+                lane: 5,
+                slots: limits.concurrency,
+                from: watermark.next(),
+                without: resting,
+                &jobs
+            ) {
                 watermark.note($0, took: $1)
             }
             moreIsDue.store(codes != .short || rest != .short, ordering: .relaxed)
@@ -127,6 +148,7 @@ final class WorkerRun: Sendable {
         lane: Int16,
         slots: Int,
         from watermark: Timestamp?,
+        without resting: Set<Step>,
         _ jobs: inout DiscardingTaskGroup,
         note: ([ClaimRow], Duration) -> Void = { _, _ in }
     ) async throws(PostgresError) -> Claimed {
@@ -134,7 +156,13 @@ final class WorkerRun: Sendable {
         guard free > 0 else { return .none }
         let leaseID = leases.next()
         let asked = ContinuousClock.now
-        let rows = try await queue.claim(lane: lane, limit: free, leaseID: leaseID, from: watermark)
+        let rows = try await queue.claim(
+            lane: lane,
+            limit: free,
+            leaseID: leaseID,
+            from: watermark,
+            without: Array(resting)
+        )
         status.change {
             $0.isDatabaseReachable = true
             $0.lastClaim = .now
@@ -309,19 +337,44 @@ final class WorkerRun: Sendable {
     private func listen(_ listener: Listener) async {
         await listener.run { event in
             switch event {
-            case .listening, .notification: self.wake.raise()
+            case .listening:
+                await self.readThrottles()
+                self.wake.raise()
+            case .notification(Self.throttleChannel, _, _):
+                await self.readThrottles()
+                self.wake.raise()
+            case .notification: self.wake.raise()
             case .disconnected(let error):
                 self.logger.warning("listening interrupted, polling goes on", metadata: ["error": "\(error)"])
             }
         }
     }
 
-    /// Says that the worker lives, and numbers outcomes.
+    private func readThrottles() async {
+        do throws(PostgresError) {
+            board.replace(by: try await queue.throttles())
+        } catch {
+            // The tick reads them again.
+            logger.debug("pauses not read", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Says that the worker lives, fails codes that have died, numbers outcomes, and reads what rests.
     private func tick() async {
         await every(Worker.tickInterval) { () throws(PostgresError) in
             let inFlight = held.count
             // Whoever has no free slot need not be told of new jobs, and enqueuing is cheaper without.
             if inFlight >= limits.concurrency { sleeps.store(false, ordering: .relaxed) }
+            board.replace(by: try await queue.throttles())
+            metrics.rests(board)
+            let dead = try await queue.failDeadCodes(canRecover: canRecover)
+            if dead > 0 {
+                metrics.codesDied(dead)
+                logger.warning(
+                    "codes died before they could be exchanged, their customers are asked",
+                    metadata: ["signups": "\(dead)"]
+                )
+            }
             try await queue.numberOutcomes()
             try await queue.beat(sleeping: sleeps.load(ordering: .relaxed), inFlight: inFlight)
         }

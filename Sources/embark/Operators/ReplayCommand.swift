@@ -19,6 +19,7 @@ struct ReplayCommand: AsyncParsableCommand {
               embark replay 4711 --reason "Meta's outage is over"
               embark replay 4711 --pin - --reason "customer told us the PIN"
               embark replay acme-7731 --from exchange_code --code -
+              embark replay 4711 --phone-number-id 106540352242922
             """
     )
 
@@ -27,6 +28,9 @@ struct ReplayCommand: AsyncParsableCommand {
     var from: String?
     @Option(help: "A new code of the customer's; - reads it from standard input.") var code: String?
     @Option(help: "Another PIN; - reads it from standard input.") var pin: String?
+    @Option(name: .customLong("phone-number-id"), help: ArgumentHelp("The number that is meant.", valueName: "id"))
+    var phoneNumberID: String?
+    @Option(help: ArgumentHelp("The currency to share the credit line in.", valueName: "code")) var currency: String?
     @Option(help: "Why, for the audit.") var reason = ""
 
     @OptionGroup var global: GlobalOptions
@@ -53,7 +57,11 @@ struct ReplayCommand: AsyncParsableCommand {
             }
             let first = step?.rawValue ?? found.step ?? "-"
             if output.format == .table, found.state == "failed" {
-                let inputs = [code.map { _ in "a new code" }, pin.map { _ in "another PIN" }].compactMap(\.self)
+                let inputs = [
+                    code.map { _ in "a new code" }, pin.map { _ in "another PIN" },
+                    phoneNumberID.map { "number \($0)" },
+                    currency.map { "currency \($0)" },
+                ].compactMap(\.self)
                 let with = inputs.isEmpty ? "" : ", with " + inputs.joined(separator: " and ")
                 output.line("Replaying signup \(found.id) from \(Output.printable(first))\(with).")
             }
@@ -62,6 +70,7 @@ struct ReplayCommand: AsyncParsableCommand {
                 from: step,
                 code: code,
                 pin: pin,
+                mending: .init(phoneNumberID: phoneNumberID, currency: currency),
                 reason: reason,
                 on: connection
             )

@@ -1,0 +1,26 @@
+/// Grant: what `debug_token` says of a token (Meta, "Manage WhatsApp Business Accounts").
+struct Grant: Sendable, Equatable {
+    let isValid: Bool
+    let appID: String?
+    /// The accounts that the customer gave access to.
+    let wabaIDs: [String]
+    /// Seconds since 1970; nil for a token without an end.
+    let expiresAt: Int?
+
+    /// nil for an answer without `data`.
+    init?(_ value: JSON) {
+        guard let data = value["data"] else { return nil }
+        let scopes = data["granular_scopes"]?.array ?? []
+        let targets = scopes.first { $0["scope"]?.string == "whatsapp_business_management" }?["target_ids"]?.array
+        let end = data["expires_at"]?.int ?? 0
+        isValid = data["is_valid"]?.bool == true
+        appID = data["app_id"]?.id
+        wabaIDs = targets?.compactMap(\.id) ?? []
+        expiresAt = end > 0 ? end : nil
+    }
+
+    /// - Parameter now: seconds since 1970 by the worker's clock: an hour's error in it is nothing in 60 days.
+    func lifetimeSeconds(now: Double) -> Int? {
+        expiresAt.map { max(0, $0 - Int(now)) }
+    }
+}

@@ -1,0 +1,148 @@
+/// What rests at this moment, as this process knows it: read from embark.throttles, and written there as soon as an answer
+/// demands it. Beside it the usage that Graph's headers tell, by which calls are let through more seldom near a limit.
+import Onboarding
+import Postgres
+import Synchronization
+
+/// A row of list_throttles.sql.
+struct ThrottleRow: RowDecodable {
+    let scope: String
+    let seconds: Double
+    let reason: String
+    let isCredentials: Bool
+
+    static let columnTypes: [PostgresType] = [.text, .float8, .text, .bool]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        scope = try row.next()
+        seconds = try row.next()
+        reason = try row.next()
+        isCredentials = try row.next()
+    }
+}
+
+final class ThrottleBoard: Sendable {
+    struct Pause: Sendable, Equatable {
+        let scope: Scope
+        let until: ContinuousClock.Instant
+        let reason: String
+        var isCredentials = false
+        /// When this process has met the limit itself; nil for what the database said.
+        var notedAt: ContinuousClock.Instant?
+    }
+
+    private struct State {
+        var pauses: [Scope: Pause] = [:]
+        var usage: [Scope: (percent: Int, at: ContinuousClock.Instant)] = [:]
+    }
+
+    private let state = Mutex(State())
+    /// What a header said holds so long: the limits are of a moving hour, and a scope that is not called tells nothing new.
+    private static let usageHolds = Duration.seconds(60)
+    /// A call that is not let through near a limit comes back after so long.
+    static let holdBackSeconds = 5.0
+    private static let noteHolds = Duration.seconds(1)
+    private static let usagesMax = 10_000
+
+    /// What the database says counts: a pause that an operator has ended is gone.
+    func replace(by rows: [ThrottleRow]) {
+        let now = ContinuousClock.now
+        var pauses: [Scope: Pause] = [:]
+        for row in rows {
+            guard let scope = Scope(name: row.scope) else { continue }
+            pauses[scope] = Pause(
+                scope: scope,
+                until: now + .seconds(row.seconds),
+                reason: row.reason,
+                isCredentials: row.isCredentials
+            )
+        }
+        state.withLock { state in
+            // What was noted a moment ago may be on its way to the database.
+            for (scope, pause) in state.pauses where pauses[scope] == nil {
+                if let noted = pause.notedAt, now - noted < Self.noteHolds { pauses[scope] = pause }
+            }
+            state.pauses = pauses
+        }
+    }
+
+    /// At once, before it is in the database.
+    func note(_ throttle: Throttle) {
+        let until = ContinuousClock.now + .seconds(throttle.seconds)
+        state.withLock { state in
+            if let known = state.pauses[throttle.scope], known.until >= until { return }
+            state.pauses[throttle.scope] = Pause(
+                scope: throttle.scope,
+                until: until,
+                reason: "\(throttle.code) \(throttle.message)",
+                isCredentials: throttle.isCredentials,
+                notedAt: .now
+            )
+        }
+    }
+
+    func note(_ percents: [(scope: Scope, percent: Int)]) {
+        guard !percents.isEmpty else { return }
+        let now = ContinuousClock.now
+        state.withLock { state in
+            if state.usage.count > Self.usagesMax {
+                state.usage = state.usage.filter { now - $0.value.at < Self.usageHolds }
+            }
+            for (scope, percent) in percents { state.usage[scope] = (percent, now) }
+        }
+    }
+
+    /// The pause among these scopes that ends last; nil when all are awake.
+    func pause(of scopes: [Scope]) -> Pause? {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            state.pauses.isEmpty
+                ? nil
+                : scopes.compactMap { state.pauses[$0] }.filter { $0.until > now }.max { $0.until < $1.until }
+        }
+    }
+
+    /// The share of calls that is let through: the smallest among the scopes', by what was said of them lately.
+    func shareLetThrough(_ scopes: [Scope]) -> Double {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            scopes.compactMap { scope in
+                state.usage[scope].flatMap { now - $0.at < Self.usageHolds ? $0.percent : nil }
+            }.map(Usage.shareLetThrough).min() ?? 1
+        }
+    }
+
+    /// The steps that rest as a whole, so that no row of theirs is touched.
+    var restingSteps: Set<Step> {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            guard !state.pauses.isEmpty else { return [] }
+            return state.pauses.values.filter { $0.until > now }.reduce(into: Set<Step>()) {
+                $0.formUnion($1.scope.steps)
+            }
+        }
+    }
+
+    /// How long each kind of scope still rests, the longest of each; for metrics.
+    var secondsByKind: [String: Double] {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            state.pauses.values.reduce(into: [:]) { seconds, pause in
+                let left = (pause.until - now) / .seconds(1)
+                guard left > 0 else { return }
+                seconds[pause.scope.kind] = max(seconds[pause.scope.kind] ?? 0, left)
+            }
+        }
+    }
+
+    /// The highest usage of each kind of scope, from 0 on; for metrics.
+    var usageByKind: [String: Double] {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            state.usage.reduce(into: [:]) { ratios, entry in
+                guard now - entry.value.at < Self.usageHolds else { return }
+                ratios[entry.key.kind] = max(ratios[entry.key.kind] ?? 0, Double(entry.value.percent) / 100)
+            }
+        }
+    }
+}

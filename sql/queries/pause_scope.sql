@@ -1,0 +1,21 @@
+-- Lets a scope rest, for all processes, and tells them. A longer pause stays. A limit that is hit again within a quarter of
+-- an hour of a pause for which Graph had named no time rests twice as long, an hour at most.
+--   $1 text scope   $2 double precision seconds   $3 boolean whether they are to be taken as they are
+--   $4 text reason   $5 boolean whether our own credentials were refused
+WITH paused AS (
+    INSERT INTO embark.throttles AS t (scope, until, reason, credentials)
+    VALUES ($1, clock_timestamp() + $2 * interval '1 second', $4, $5)
+        ON CONFLICT (scope) DO UPDATE
+       SET until = greatest(
+               t.until,
+               clock_timestamp() + CASE
+                   WHEN $3 OR t.until > clock_timestamp() OR t.until < clock_timestamp() - interval '15 minutes'
+                       THEN $2 * interval '1 second'
+                   ELSE greatest(least(2 * (t.until - t.set_at), interval '1 hour'), $2 * interval '1 second') END),
+           set_at = CASE WHEN t.until < clock_timestamp() THEN clock_timestamp() ELSE t.set_at END,
+           reason = excluded.reason,
+           credentials = excluded.credentials
+    RETURNING t.scope, t.until
+)
+SELECT extract(epoch FROM p.until - clock_timestamp())::double precision AS seconds
+  FROM paused AS p, pg_notify('embark_throttles', $1)
