@@ -173,14 +173,17 @@ private final class CallHandler: ChannelInboundHandler {
         }
     }
 
-    /// A byte a second.
+    /// A byte a second. The end goes with the last one: the client may have its next call ready as soon as it has read that.
     private func trickle(_ rest: ArraySlice<UInt8>, _ bound: NIOLoopBound<(CallHandler, ChannelHandlerContext)>) {
         let context = bound.value.1
-        guard let byte = rest.first, context.channel.isActive else {
+        guard context.channel.isActive else { return }
+        if let byte = rest.first {
+            context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: [byte])))), promise: nil)
+        }
+        guard rest.count > 1 else {
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
             return
         }
-        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: [byte])))), promise: nil)
         context.eventLoop.scheduleTask(in: .seconds(1)) {
             bound.value.0.trickle(rest.dropFirst(), bound)
         }

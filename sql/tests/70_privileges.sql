@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(163);
+SELECT plan(167);
 
 -- Something to work on: signup 1 runs, signup 2 waits on the customer.
 SELECT embark.enqueue_signup(code => 'c', currency => 'USD', external_id => 'here');
@@ -73,7 +73,7 @@ INSERT INTO test.relations VALUES
     ('attempts',          '',      'S',     'S',   '',          'SID',  'SIUDT', ''),
     ('outcomes',          '',      'S',     'S',   '',          'SI',   'SIUDT', ''),
     ('throttles',         '',      'S',     'S',   '',          'SIUD', 'SIUDT', ''),
-    ('register_calls',    '',      'S',     'S',   '',          'SI',   'SIUDT', ''),
+    ('register_calls',    '',      'S',     'S',   '',          'SID',  'SIUDT', ''),
     ('credit_shares',     '',      'S',     'S',   '',          'SIUD', 'SIUDT', ''),
     ('workers',           '',      'S',     'S',   '',          'SIUD', 'SIUDT', ''),
     ('audit',             '',      'S',     'S',   '',          'S',    'SIUDT', ''),
