@@ -37,7 +37,8 @@ public enum EngineWorker {
         let counter = EngineCounter()
         let run = WorkerRun(
             queue: queue,
-            limits: WorkerLimits(concurrency: concurrency, untilIdle: true),
+            // With a time of its own it waits for what is still to be enqueued.
+            limits: WorkerLimits(concurrency: concurrency, untilIdle: seconds == nil),
             status: WorkerStatus(),
             metrics: WorkerMetrics(),
             logger: logger

@@ -25,6 +25,7 @@ struct PgbenchScript {
             [
                 "5::smallint", "\(batch)", "1", ":lease0", "'{\(steps[0].rawValue)}'",
                 "'{\(steps[0].policy.leaseSeconds)}'", "NULL::timestamptz", "NULL::text[]",
+                "'{\(steps[0].policy.horizonSeconds)}'",
             ]
         )
         // The last SELECT becomes a part that is read whole.
