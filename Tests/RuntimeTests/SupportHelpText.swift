@@ -8,8 +8,8 @@ struct HelpText: Sendable, CustomTestStringConvertible {
     var testDescription: String { (["embark"] + command).joined(separator: " ") }
 
     static let all = [
-        main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, replay, resolve,
-        pause, resume, top,
+        main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, errors, replay,
+        resolve, pause, resume, top,
     ]
 
     init(_ command: String..., text: String) {
@@ -50,6 +50,7 @@ extension HelpText {
               signup                  Enqueue signups and look at them.
               why                     Say why a signup stopped, whose move it is, and what
                                       to do next.
+              errors                  Explain Meta's error codes, and Embark's own.
               replay                  Let a failed signup go on, from where it failed or
                                       earlier.
               resolve                 Say whether an uncertain call had its effect.
@@ -417,6 +418,39 @@ extension HelpText {
               <signup>                The signup's id.
 
             OPTIONS:
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let errors = HelpText(
+        "errors",
+        text: #"""
+            OVERVIEW: Explain Meta's error codes, and Embark's own.
+
+            The table that workers decide by and that "embark why" quotes. Needs no
+            database.
+
+            EXAMPLES
+              embark errors 133005
+              embark errors 100/36007
+              embark errors -o jsonl | jq -r .means
+              embark errors --markdown >errors.md
+
+            USAGE: embark errors [<code>] [--markdown] [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <code>                  One code; all of them when absent.
+
+            OPTIONS:
+              --markdown              As a Markdown table, for a handbook.
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).
               -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
