@@ -78,6 +78,11 @@ public enum SQL {
     public static let unmarkSent = File("unmark_sent", PackageResources.unmark_sent_sql)
     public static let readCreditShare = File("read_credit_share", PackageResources.read_credit_share_sql)
     public static let reserveCreditShare = File("reserve_credit_share", PackageResources.reserve_credit_share_sql)
+    public static let withdrawRegisterCall = File(
+        "withdraw_register_call",
+        PackageResources.withdraw_register_call_sql
+    )
+    public static let deleteOldThrottles = File("delete_old_throttles", PackageResources.delete_old_throttles_sql)
     public static let withdrawCreditShare = File("withdraw_credit_share", PackageResources.withdraw_credit_share_sql)
     public static let lockPhone = File("lock_phone", PackageResources.lock_phone_sql)
     public static let countRegisterCall = File("count_register_call", PackageResources.count_register_call_sql)
@@ -107,7 +112,8 @@ public enum SQL {
         explainSignup, replaySignup, resolveEffect, snapshot,
         registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,
         claim, settle, recordLate, findSettled, giveBack, hasJobs, numberOutcomes, deleteOldAttempts,
-        sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, lockPhone,
+        sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, withdrawRegisterCall,
+        deleteOldThrottles, lockPhone,
         countRegisterCall, eraseCode,
         pauseScope, listThrottles, failDeadCodes, setPause, endPause, mendSignup, inspectTokens,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,

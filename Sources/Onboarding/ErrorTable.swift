@@ -125,7 +125,8 @@ enum ErrorTable {
             .withCode
         ),
         Row(
-            ["100"],
+            // Every other code 100 of this call, whatever its subcode, is about the code.
+            ["100", "100/33"],
             .fail(.customer),
             step: .exchangeCode,
             "Meta does not take the code: it was cut short, or it is another app's.",
@@ -548,7 +549,8 @@ enum ErrorTable {
                 ["2388001", "2388012", "2388091", "2388093", "2388103"],
                 .fail(.customer),
                 "The number belongs to another account, or cannot be used for Cloud API.",
-                "the customer (free the number, or choose another one), then you (replay)"
+                "the customer (free the number or choose another one, and go through the popup again)",
+                .withCode
             ),
             Row(
                 ["2593079", "2593085"],

@@ -100,19 +100,7 @@ public struct Throttle: Sendable, Equatable {
         at step: Step,
         of signup: Signup
     ) -> Throttle? {
-        guard case .error(let error) = response.content else {
-            // A time to regain access is a limit that was hit, whatever else the answer says.
-            guard let seconds = response.usage.regainSeconds(of: signup.wabaID), let scope = request.own(signup) else {
-                return nil
-            }
-            return Throttle(
-                scope,
-                seconds: seconds,
-                isNamed: true,
-                code: "usage",
-                message: "Graph's usage header names a time to regain access"
-            )
-        }
+        guard case .error(let error) = response.content else { return named(by: response, request, signup) }
         let problem = Problem(error, status: response.status)
         if let ours = credentials(error, response.status, request.token, step) {
             return Throttle(
@@ -124,7 +112,9 @@ public struct Throttle: Sendable, Equatable {
                 isCredentials: true
             )
         }
-        guard let limit = ErrorTable.row(for: error, at: step)?.limit else { return nil }
+        guard let limit = ErrorTable.row(for: error, at: step)?.limit else {
+            return named(by: response, request, signup)
+        }
         let scope: Scope? =
             switch limit.of {
             case .app: .app
@@ -141,6 +131,22 @@ public struct Throttle: Sendable, Equatable {
             isNamed: named != nil,
             code: problem.code,
             message: problem.message
+        )
+    }
+
+    /// A time to regain access is a limit that was hit, whatever else the answer says; so is Retry-After on a page that says so
+    /// with its status.
+    private static func named(by response: GraphResponse, _ request: GraphRequest, _ signup: Signup) -> Throttle? {
+        let isBusy = response.status == 429 || response.status == 503
+        let seconds =
+            response.usage.regainSeconds(of: signup.wabaID) ?? (isBusy ? response.usage.retryAfterSeconds : nil)
+        guard let seconds, let scope = request.own(signup) else { return nil }
+        return Throttle(
+            scope,
+            seconds: seconds,
+            isNamed: true,
+            code: "usage",
+            message: "a header of Graph's names a time to regain access"
         )
     }
 

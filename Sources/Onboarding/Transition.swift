@@ -28,11 +28,14 @@ public struct Transition: Sendable, Equatable {
         public var attempt: Int32
         /// Until the step's horizon; nil for none. The exchange's is the end of its code.
         public var secondsUntilGiveUp: Double?
+        /// Whether the exchange's token can be had without its code.
+        public var canRecover: Bool
 
-        public init(step: Step, attempt: Int32, secondsUntilGiveUp: Double? = nil) {
+        public init(step: Step, attempt: Int32, secondsUntilGiveUp: Double? = nil, canRecover: Bool = false) {
             self.step = step
             self.attempt = attempt
             self.secondsUntilGiveUp = secondsUntilGiveUp
+            self.canRecover = canRecover
         }
     }
 
@@ -96,10 +99,18 @@ public struct Transition: Sendable, Equatable {
             )
         let isInTime = patience.isRecovery || job.secondsUntilGiveUp.map { delay < $0 } ?? true
         guard job.attempt < limit, isInTime else {
+            if job.step == .exchangeCode, !patience.isRecovery, job.canRecover {
+                // A code that died unsent: as soon as nobody can send it any more, its token is fetched without it.
+                let rest = max(0, job.secondsUntilGiveUp ?? 0)
+                return Transition(.retry, problem, Facts(), .again(seconds: rest + recoveryMarginSeconds))
+            }
             return exhausted(job, plan, problem, isRecovery: patience.isRecovery)
         }
         return Transition(.retry, problem, Facts(), .again(seconds: delay))
     }
+
+    /// Behind the code's end, so that the next execution finds it dead.
+    private static let recoveryMarginSeconds = 0.1
 
     /// Half as long again at most, and never by more than this, so that those who wait for the same end do not come back
     /// together, and none of them much later.

@@ -142,7 +142,69 @@ struct CreditShareTests {
         Case(name: "a reading that fails is read again", events: [.silent(.readAccount)], expected: "retry no_answer"),
     ]
 
-    @Test("goes as the rules for money have it", arguments: cases)
+    /// The method of two calls: an allocation for the customer's business, and its attachment to the account. Each leaves
+    /// twice at most (contract: CRED, "alternate method").
+    private static func two(
+        _ name: String,
+        _ events: [StepEvent],
+        _ expected: String,
+        _ change: @escaping @Sendable (inout StepContext) -> Void = { _ in }
+    ) -> Case {
+        Case(name: "two calls: \(name)", events: events, expected: expected) {
+            $0.installation.creditMethod = .shareThenAttach
+            change(&$0)
+        }
+    }
+
+    static let none = StepEvent.ok(.listAllocations, ["data": []])
+    static let allocated = StepEvent.ok(
+        .shareAllocation,
+        ["success": true, "allocation_config_id": .string(Fixture.allocationID)]
+    )
+    static let attached = StepEvent.ok(
+        .attachAllocation,
+        ["success": true, "waba_id": .string(Fixture.wabaID), "allocation_config_id": .string(Fixture.allocationID)]
+    )
+
+    static let twoCalls = [
+        two("allocations are looked for first", [unfunded], "call list_allocations"),
+        two("one is made where there is none", [unfunded, none], "call share_allocation"),
+        two("and attached", [unfunded, none, allocated], "call attach_allocation"),
+        two("which ends it", [unfunded, none, allocated, attached], "done"),
+        two("one that is there is not made again", [unfunded, listed], "call attach_allocation"),
+        two("a lost share is read back", [unfunded, none, .silent(.shareAllocation)], "call read_account"),
+        two(
+            "it had happened, and is attached",
+            [unfunded, none, .silent(.shareAllocation), unfunded, listed],
+            "call attach_allocation"
+        ),
+        two(
+            "it is not visible yet",
+            [unfunded, none, .silent(.shareAllocation), unfunded, none],
+            "retry no_answer in 60 s"
+        ),
+        two(
+            "a lost attachment had happened",
+            [unfunded, listed, .silent(.attachAllocation), funded, listed, ours],
+            "done"
+        ),
+        two(
+            "a lost attachment is not visible yet",
+            [unfunded, listed, .silent(.attachAllocation), unfunded, listed],
+            "retry no_answer in 60 s"
+        ),
+        two("shares do not count as attachments", [unfunded, listed], "call attach_allocation") {
+            $0.creditShare = .init(signupID: 4711, posts: 2, secondsSincePost: 1)
+        },
+        two("no third share", [unfunded, none], "uncertain effect_uncertain") {
+            $0.creditShare = .init(signupID: 4711, posts: 2, secondsSincePost: 61)
+        },
+        two("no third attachment", [unfunded, listed], "uncertain effect_uncertain") {
+            $0.creditShare = .init(signupID: 4711, posts: 1, attachments: 2, secondsSincePost: 61)
+        },
+    ]
+
+    @Test("goes as the rules for money have it", arguments: cases + twoCalls)
     func move(_ one: Case) throws {
         let context = try Fixture.context(one.change)
         #expect(Step.shareCreditLine.nextMove(context, after: one.events).summary == one.expected)

@@ -121,6 +121,22 @@ struct TransitionTests {
         #expect(inTime.next == .again(seconds: 0.2))
     }
 
+    @Test("leaves a code that could not be sent until it is dead, and then has its token fetched, where that can be")
+    func recoverable() {
+        func next(_ attempt: Int32, left: Double, _ patience: Patience = .policy) -> Transition.Next {
+            let job = Transition.Job(step: .exchangeCode, attempt: attempt, secondsUntilGiveUp: left, canRecover: true)
+            return Transition(job, plan: plan, verdict: .retry(Self.problem, patience), jitter: 1).next
+        }
+        #expect(next(5, left: 28) == .again(seconds: 28.1), "its tries are used up")
+        #expect(next(1, left: 0.1) == .again(seconds: 0.2), "its time is over before the next")
+        #expect(next(1, left: -3) == .again(seconds: 0.1))
+        guard case .failed(let problem, waitingOn: .customer) = next(12, left: -3, .recovery) else {
+            Issue.record("a recovery has an end")
+            return
+        }
+        #expect(problem.code == "code_spent")
+    }
+
     @Test(
         "completes the signup with a warning when only the test message failed",
         arguments: [

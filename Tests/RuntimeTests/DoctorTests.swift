@@ -302,13 +302,25 @@ import Testing
     static let users: [(String, [String])] = [
         ("embark_reader", []), ("embark_operator", []), ("embark_migrator", []),
         ("embark_worker", []),
-        ("embark_upstream", ["schema: list_migrations", "installation: read_installation"]),
-        ("embark_token_reader", ["schema: list_migrations", "installation: read_installation"]),
+        (
+            "embark_upstream",
+            [
+                "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens",
+                "installation: read_installation",
+            ]
+        ),
+        (
+            "embark_token_reader",
+            [
+                "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens",
+                "installation: read_installation",
+            ]
+        ),
         (
             "",
             [
                 "schema: list_migrations", "rights: inspect_rights", "secrets: inspect_secrets",
-                "installation: read_installation",
+                "pauses: list_throttles", "tokens: inspect_tokens", "installation: read_installation",
             ]
         ),
     ]

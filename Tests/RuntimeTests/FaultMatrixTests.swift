@@ -311,15 +311,18 @@ enum Hurry {
     static func untilIdle(within limit: Duration) async throws {
         try await withConnection { connection in
             try await eventually("every signup has come to an end", within: limit) {
-                try await connection.script(
+                // Each in a transaction of its own: workers lock these tables in an order of their own.
+                for statement in [
+                    "UPDATE embark.throttles SET until = clock_timestamp() WHERE until > clock_timestamp()",
+                    "UPDATE embark.credit_shares SET sent_at = sent_at - interval '61 s'",
                     """
-                    UPDATE embark.throttles SET until = clock_timestamp() WHERE until > clock_timestamp();
-                    UPDATE embark.credit_shares SET sent_at = sent_at - interval '61 s';
-                    UPDATE embark.jobs SET due_at = clock_timestamp() WHERE lease_id IS NULL AND due_at > clock_timestamp();
-                    NOTIFY embark_throttles;
-                    SELECT pg_sleep(0.1)
-                    """
-                )
+                    UPDATE embark.jobs SET due_at = clock_timestamp()
+                     WHERE lease_id IS NULL AND due_at > clock_timestamp()
+                    """,
+                    "NOTIFY embark_throttles", "SELECT pg_sleep(0.1)",
+                ] {
+                    try await connection.script(statement)
+                }
                 return try await connection.value("SELECT count(*) FROM embark.jobs", as: Int64.self) == 0
             }
         }

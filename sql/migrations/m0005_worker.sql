@@ -2,7 +2,9 @@
 
 -- A post that was provably not sent is taken back, so the count is of calls that may have left.
 ALTER TABLE embark.credit_shares
-    ADD COLUMN posts integer NOT NULL DEFAULT 0;
+    ADD COLUMN posts integer NOT NULL DEFAULT 0,
+    -- Where the line is shared by one call and attached by another, they count apart.
+    ADD COLUMN attachments integer NOT NULL DEFAULT 0;
 
 -- NULL: the token has no end, or none was named.
 ALTER TABLE embark.signups

@@ -179,7 +179,8 @@ BEGIN
         result := coalesce(next_step, 'completed');
         IF NOT effect_happened AND signup.failed_step = 'share_credit_line' THEN
             -- Known not to have happened: the posts so far do not count any more.
-            UPDATE embark.credit_shares AS h SET posts = 0 WHERE h.waba_id = signup.waba_id AND h.signup_id = signup.id;
+            UPDATE embark.credit_shares AS h SET posts = 0, attachments = 0
+             WHERE h.waba_id = signup.waba_id AND h.signup_id = signup.id;
         END IF;
         UPDATE embark.signups AS s
            SET state = CASE WHEN next_step IS NULL THEN 'completed' ELSE 'running' END::embark.signup_state,

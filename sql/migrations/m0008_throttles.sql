@@ -2,7 +2,14 @@
 
 -- Whether our own credentials were refused: then a person has to renew them, and the pause is no limit of Meta's.
 ALTER TABLE embark.throttles
-    ADD COLUMN credentials boolean NOT NULL DEFAULT false;
+    ADD COLUMN credentials boolean NOT NULL DEFAULT false,
+    -- Whether Graph or a person said how long. Where nobody did, a limit that is hit again at once rests twice as long.
+    ADD COLUMN named       boolean NOT NULL DEFAULT true;
+-- What has ended is deleted, oldest first.
+CREATE INDEX throttles_until ON embark.throttles (until);
+
+-- Pages behind the last summary would be read whole by each look for old rows.
+ALTER INDEX embark.attempts_finished_at SET (autosummarize = on);
 
 -- Tokens that are about to end, for doctor and the metrics.
 CREATE INDEX signups_token_expires_at ON embark.signups (token_expires_at) WHERE token_expires_at IS NOT NULL;
@@ -44,6 +51,7 @@ BEGIN
        SET reason = CASE WHEN excluded.until > t.until THEN excluded.reason ELSE t.reason END,
            set_at = CASE WHEN t.until < clock_timestamp() THEN excluded.set_at ELSE t.set_at END,
            credentials = t.credentials AND t.until > clock_timestamp(),
+           named = true,
            until = greatest(t.until, excluded.until)
     RETURNING t.until INTO ends_at;
     INSERT INTO embark.audit (actor, action, scope, reason, detail)
@@ -80,6 +88,9 @@ BEGIN
        SET due_at = clock_timestamp()
       FROM embark.signups AS s
      WHERE s.id = j.signup_id AND j.lease_id IS NULL AND j.due_at > clock_timestamp()
+       -- A backoff of its own is none of the pause's: it would cost a register call, or a number's patience.
+       AND (SELECT a.verdict FROM embark.attempts AS a WHERE a.signup_id = j.signup_id
+             ORDER BY a.finished_at DESC LIMIT 1) = 'throttle'
        AND CASE split_part(resume.scope, ':', 1)
                WHEN 'app' THEN true
                WHEN 'system' THEN j.step IN ('exchange_code', 'assign_system_user', 'share_credit_line')
@@ -160,4 +171,6 @@ COMMENT ON FUNCTION embark.mend IS
     'input, P0002 no such signup, 55000 not failed, or too late.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA embark FROM PUBLIC;
+-- A call to register that provably never left is taken back.
+GRANT DELETE ON embark.register_calls TO embark_worker;
 GRANT EXECUTE ON FUNCTION embark.pause, embark.resume, embark.mend TO embark_operator;

@@ -3,6 +3,7 @@
 --   $5 text[] steps    $6 double precision[] their leases in seconds
 --   $7 timestamptz the due time from which to look; NULL for the beginning
 --   $8 text[] steps that rest; NULL for none: their rows are not touched
+--   $9 double precision[] how long each step is tried, in seconds; what was replayed or resolved begins with it
 -- The rows are locked by ctid in the order of the index and skipped where another worker holds them. The due time is
 -- compared with one evaluation of the clock: a bare clock_timestamp() is volatile and never an index condition.
 -- A claim that is lost in a crash is only made again, so its commit waits for no disk: what follows it does.
@@ -23,7 +24,15 @@ WITH picked AS MATERIALIZED (
                                  WHERE l.step = j.step), 60) * interval '1 second',
            lease_id = $4,
            worker_id = $3,
-           attempt = j.attempt + 1,
+           attempt = least(j.attempt, 2147483646) + 1,
+           -- To wait for a worker, or for a pause to end, is not to be tried: the horizon moves on by as much. A code's does not.
+           give_up_at = CASE
+               WHEN j.step = 'exchange_code' THEN j.give_up_at
+               WHEN j.give_up_at IS NULL THEN
+                   clock_timestamp() + (SELECT h.seconds FROM unnest($5::text[], $9::double precision[]) AS h (step, seconds)
+                                         WHERE h.step = j.step) * interval '1 second'
+               WHEN j.worker_id IS NULL AND isfinite(j.due_at) THEN j.give_up_at + (clock_timestamp() - j.due_at)
+               ELSE j.give_up_at END,
            -- A row that still names a worker was never given back: that worker was interrupted.
            interrupted = j.interrupted + CASE WHEN j.worker_id IS NULL THEN 0 ELSE 1 END
      WHERE j.ctid = ANY (ARRAY (SELECT p.place FROM picked AS p))
@@ -31,12 +40,15 @@ WITH picked AS MATERIALIZED (
 )
 SELECT c.signup_id, c.step, c.attempt, c.sent, c.interrupted::integer,
        (SELECT max(p.due_at) FROM picked AS p) AS claimed_to,
-       extract(epoch FROM c.give_up_at - clock_timestamp())::double precision AS seconds_until_give_up,
+       -- What is infinite cannot be subtracted from: no version of Embark writes it, and it must not stop a whole claim.
+       CASE WHEN isfinite(c.give_up_at) THEN extract(epoch FROM c.give_up_at - clock_timestamp()) END::double precision
+           AS seconds_until_give_up,
        extract(epoch FROM c.due_at - clock_timestamp())::double precision AS lease_seconds,
        s.generation, s.flow::text, s.plan, s.waba_id, s.phone_number_id, s.business_id, s.currency,
        s.redirect_uri, s.data_localization_region, s.override_callback_uri, s.test_recipient, s.test_message,
        s.allocation_config_id, s.test_message_id,
-       extract(epoch FROM s.code_issued_at + interval '30 s' - clock_timestamp())::double precision AS code_seconds_left,
+       CASE WHEN isfinite(s.code_issued_at) THEN extract(epoch FROM s.code_issued_at + interval '30 s' - clock_timestamp())
+       END::double precision AS code_seconds_left,
        x.code, x.pin, x.sealed_pin, x.sealed_token, x.verify_token
   FROM claimed AS c
   LEFT JOIN embark.signups AS s ON s.id = c.signup_id

@@ -3,8 +3,9 @@
 SELECT t.id, t.external_id, t.flow, t.state, t.step, t.waiting_on, t.error_code, t.error_message,
        t.waba_id, t.phone_number_id, t.business_id, t.allocation_config_id, t.test_message_id, t.warnings, t.generation,
        t.created_at, t.updated_at, clock_timestamp() - t.updated_at AS age,
-       s.plan, l.state AS job_state, l.due_at, l.last_error_code, l.last_error_message,
-       (to_jsonb(t) || jsonb_build_object('id', t.id::text, 'plan', s.plan, 'due_at', l.due_at, 'job_state', l.state)) AS json
+       s.plan, l.state AS job_state, l.due_at, l.last_error_code, l.last_error_message, s.token_expires_at,
+       (to_jsonb(t) || jsonb_build_object('id', t.id::text, 'plan', s.plan, 'due_at', l.due_at, 'job_state', l.state,
+                                           'token_expires_at', s.token_expires_at)) AS json
   FROM embark.signup_status AS t
   JOIN embark.signups AS s ON s.id = t.id
   LEFT JOIN embark.job_list AS l ON l.signup_id = t.id AND l.state <> 'failed'

@@ -16,7 +16,7 @@ WITH granted (role_names, kind, privilege, objects) AS (VALUES
     ('{embark_worker}', 'TABLE', 'SELECT', '{secrets}'),
     ('{embark_worker}', 'TABLE', 'UPDATE', '{secrets,signups,jobs,throttles,workers,credit_shares}'),
     ('{embark_worker}', 'TABLE', 'INSERT', '{jobs,throttles,workers,credit_shares,attempts,outcomes,register_calls}'),
-    ('{embark_worker}', 'TABLE', 'DELETE', '{jobs,throttles,workers,credit_shares,attempts}')
+    ('{embark_worker}', 'TABLE', 'DELETE', '{jobs,throttles,workers,credit_shares,attempts,register_calls}')
 ), wanted AS (
     SELECT role_name, g.kind, g.privilege, object
       FROM granted AS g

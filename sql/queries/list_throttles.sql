@@ -1,7 +1,7 @@
--- What rests at this moment, the longest first.
+-- What rests at this moment: what stops most comes first, for it must not be cut off; then the longest.
 --   $1 integer how many
 SELECT t.scope, extract(epoch FROM t.until - clock_timestamp())::double precision AS seconds, t.reason, t.credentials
   FROM embark.throttles AS t
  WHERE t.until > clock_timestamp()
- ORDER BY t.until DESC
+ ORDER BY t.scope IN ('app', 'system', 'credit') DESC, t.credentials DESC, t.until DESC
  LIMIT $1::integer

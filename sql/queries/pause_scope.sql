@@ -3,18 +3,20 @@
 --   $1 text scope   $2 double precision seconds   $3 boolean whether they are to be taken as they are
 --   $4 text reason   $5 boolean whether our own credentials were refused
 WITH paused AS (
-    INSERT INTO embark.throttles AS t (scope, until, reason, credentials)
-    VALUES ($1, clock_timestamp() + $2 * interval '1 second', $4, $5)
+    INSERT INTO embark.throttles AS t (scope, until, reason, credentials, named)
+    VALUES ($1, clock_timestamp() + $2 * interval '1 second', $4, $5, $3)
         ON CONFLICT (scope) DO UPDATE
        SET until = greatest(
                t.until,
                clock_timestamp() + CASE
-                   WHEN $3 OR t.until > clock_timestamp() OR t.until < clock_timestamp() - interval '15 minutes'
+                   WHEN $3 OR t.named OR t.until > clock_timestamp() OR t.until < clock_timestamp() - interval '15 minutes'
                        THEN $2 * interval '1 second'
                    ELSE greatest(least(2 * (t.until - t.set_at), interval '1 hour'), $2 * interval '1 second') END),
            set_at = CASE WHEN t.until < clock_timestamp() THEN clock_timestamp() ELSE t.set_at END,
-           reason = excluded.reason,
-           credentials = excluded.credentials
+           -- Who made the pause longest has the word; that our credentials were refused stays known as long as it lasts.
+           reason = CASE WHEN t.until > clock_timestamp() + $2 * interval '1 second' THEN t.reason ELSE excluded.reason END,
+           named = excluded.named,
+           credentials = excluded.credentials OR (t.credentials AND t.until > clock_timestamp())
     RETURNING t.scope, t.until
 )
 SELECT extract(epoch FROM p.until - clock_timestamp())::double precision AS seconds

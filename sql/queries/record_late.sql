@@ -31,11 +31,16 @@ WITH late AS MATERIALIZED (
                         l.test_message_wa_id) > 0
     RETURNING s.id
 ), secret AS (
-    -- The code of a renewal is not taken with it.
+    -- The code of a renewal is not taken with it. A token of an earlier generation gives way to this one's as long as the
+    -- signup has not got past its exchange.
     UPDATE embark.secrets AS x
        SET sealed_token = l.sealed_token
       FROM late AS l
-     WHERE x.signup_id = l.signup_id AND l.sealed_token IS NOT NULL AND x.sealed_token IS NULL
+     WHERE x.signup_id = l.signup_id AND l.sealed_token IS NOT NULL
+       AND (x.sealed_token IS NULL
+            OR EXISTS (SELECT FROM embark.signups AS s LEFT JOIN embark.jobs AS j ON j.signup_id = s.id
+                        WHERE s.id = l.signup_id AND s.generation = l.generation AND s.generation > 1
+                          AND coalesce(j.step, s.failed_step) = 'exchange_code'))
     RETURNING x.signup_id
 ), share AS (
     UPDATE embark.credit_shares AS h

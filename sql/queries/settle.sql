@@ -12,7 +12,8 @@
 --                  $9 text[] error code   $10 text[] error message   $11 text[] fbtrace id
 --   what comes     $12 text[] the next step, the same one to run it again, NULL at the end
 --                  $13 double precision[] seconds until it is due, or of its lease   $14 double precision[] seconds until it is
---                  given up; for the same step by how many it moves on, which a pause must not use up   $15 boolean[] whether this execution counts   $16 bigint[] the next step's lease, or NULL
+--                  given up; for the same step by how many it moves on, which a pause must not use up
+--                  $15 boolean[] whether this execution counts   $16 bigint[] the next step's lease, or NULL
 --   the end        $17 text[] completed or failed   $18 text[] waiting on   $19 text[] error code of the signup
 --                  $20 text[] error message of the signup
 --   what was learnt  $21 text[] sealed token   $22 double precision[] its seconds to live   $23 text[] account
@@ -92,11 +93,13 @@ WITH result AS MATERIALIZED (
            test_message_wa_id = coalesce(s.test_message_wa_id, m.test_message_wa_id),
            warnings = CASE WHEN m.warning IS NULL OR m.warning = ANY (s.warnings) THEN s.warnings
                            ELSE s.warnings || m.warning END,
-           token_expires_at = coalesce(clock_timestamp() + m.token_seconds * interval '1 second', s.token_expires_at),
+           -- A new token's end is its own: one without an end must not keep the last one's.
+           token_expires_at = CASE WHEN m.sealed_token IS NULL AND m.token_seconds IS NULL THEN s.token_expires_at
+                                   ELSE clock_timestamp() + m.token_seconds * interval '1 second' END,
            updated_at = clock_timestamp()
       FROM moved AS m
      WHERE s.id = m.signup_id
-       AND num_nonnulls(m.end_state, m.token_seconds, m.waba_id, m.phone_number_id, m.allocation_config_id,
+       AND num_nonnulls(m.end_state, m.sealed_token, m.token_seconds, m.waba_id, m.phone_number_id, m.allocation_config_id,
                         m.test_message_id, m.test_message_wa_id, m.warning) > 0
 ), secret AS (
     -- The code goes when it has been exchanged or has died: with the token, or with the end at that step.

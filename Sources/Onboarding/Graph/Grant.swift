@@ -21,6 +21,13 @@ struct Grant: Sendable, Equatable {
 
     /// - Parameter now: seconds since 1970 by the worker's clock: an hour's error in it is nothing in 60 days.
     func lifetimeSeconds(now: Double) -> Int? {
-        expiresAt.map { max(0, $0 - Int(now)) }
+        expiresAt.map { max(0, Self.lifetime($0 - Int(now)) ?? 0) }
     }
+
+    /// A lifetime in seconds as it can be stored, whatever a broken answer says; nil for none. Meta has two: 60 days, and none.
+    static func lifetime(_ seconds: Int?) -> Int? {
+        seconds.flatMap { $0 > 0 ? min($0, lifetimeSecondsMax) : nil }
+    }
+
+    private static let lifetimeSecondsMax = 100 * 365 * 86_400
 }

@@ -60,7 +60,8 @@ public struct GraphRequest: Sendable, Equatable {
         /// The job's sent mark: the call must not be repeated blindly.
         case sentMark
         /// The account's row in embark.credit_shares, besides the sent mark.
-        case creditShare(wabaID: String)
+        /// Shares and attachments count apart: each is sent twice at most.
+        case creditShare(wabaID: String, attaches: Bool = false)
         /// A row in embark.register_calls, within the number's quota.
         case registerCall(phoneNumberID: String)
         /// The code is erased: from here on it is never sent again, and a token is only recovered.

@@ -58,7 +58,8 @@ enum ExchangeCode {
             guard let token = value["access_token"]?.string, !token.isEmpty else {
                 return .failure(.codeLost("Graph answered without a token"))
             }
-            return .verdict(.done(Facts(businessToken: Secret(token), tokenLifetimeSeconds: value["expires_in"]?.int)))
+            let lifetime = Grant.lifetime(value["expires_in"]?.int)
+            return .verdict(.done(Facts(businessToken: Secret(token), tokenLifetimeSeconds: lifetime)))
         case .notSent(let problem):
             return context.codeSecondsLeft > 0 ? .verdict(.retry(problem)) : .failure(.codeExpired)
         case .unknown(let problem):

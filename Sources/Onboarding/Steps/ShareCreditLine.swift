@@ -4,7 +4,7 @@
 /// A line counts as shared when one of our allocations exists and its receiving credential is what the account is funded
 /// by (Meta, "Managing credit lines"): the existence of an allocation alone proves nothing about this account.
 enum ShareCreditLine {
-    /// Posts that may have left, with either method; one by two calls has twice as many.
+    /// Posts that may have left, of each kind: with two calls, the attachments count apart from the shares.
     static let postsMax = 2
     /// How long a share that Graph has done may stay invisible; not documented, so generous.
     static let readBackSeconds = 60
@@ -39,7 +39,7 @@ enum ShareCreditLine {
         if let funding { return lookForAllocation(of: funding, knowledge, creditLineID, context) }
         switch context.installation.creditMethod {
         case .shareAndAttach:
-            return post(knowledge, context) { currency in
+            return post(knowledge, context, attaches: false) { currency in
                 GraphRequest(
                     .shareCreditLine,
                     .post,
@@ -119,26 +119,27 @@ enum ShareCreditLine {
     private static func post(
         _ knowledge: Knowledge,
         _ context: StepContext,
+        attaches: Bool,
         _ request: (_ currency: String) -> GraphRequest
     ) -> StepMove {
         if let doubt = knowledge.doubt {
             // Read back at once and not there: once more when a share would be visible by all experience.
             return .finish(.retry(doubt, .after(Double(readBackSeconds))))
         }
-        let max = context.installation.creditMethod == .shareThenAttach ? 2 * postsMax : postsMax
         if let share = context.creditShare {
-            guard share.signupID == context.signup.id || share.posts == 0 else {
+            guard share.signupID == context.signup.id || share.posts + share.attachments == 0 else {
                 return .finish(.wait(elsewhere(share.signupID), seconds: readBackSeconds))
             }
-            if share.posts > 0, share.secondsSincePost < Double(readBackSeconds) {
+            let posts = attaches ? share.attachments : share.posts
+            if posts > 0, share.secondsSincePost < Double(readBackSeconds) {
                 return .finish(.retry(.interrupted, .after(Double(readBackSeconds))))
             }
-            if share.posts >= max {
+            if posts >= postsMax {
                 return .finish(
                     .uncertain(
                         Problem(
                             code: "effect_uncertain",
-                            message: "the credit line was posted \(share.posts) times and the account shows no share"
+                            message: "the credit line was posted \(posts) times and the account shows no share"
                         )
                     )
                 )
@@ -163,7 +164,7 @@ enum ShareCreditLine {
             guard let owner = knowledge.owner else {
                 return .finish(.retry(.malformed("owner_business_info"), .atMost(3)))
             }
-            return post(knowledge, context) { _ in
+            return post(knowledge, context, attaches: false) { _ in
                 GraphRequest(
                     .shareAllocation,
                     .post,
@@ -177,16 +178,14 @@ enum ShareCreditLine {
         var knowledge = knowledge
         // The allocation is seen, so its own call is beyond doubt.
         if knowledge.doubtAbout == .shareAllocation { knowledge.doubt = nil }
-        var context = context
-        if knowledge.wasAllocatedNow { context.creditShare = nil }
-        return post(knowledge, context) { currency in
+        return post(knowledge, context, attaches: true) { currency in
             GraphRequest(
                 .attachAllocation,
                 .post,
                 path: "\(creditLineID)/whatsapp_credit_attach",
                 query: [.init("waba_currency", currency), .init("waba_id", wabaID)],
                 token: .business,
-                precondition: .creditShare(wabaID: wabaID)
+                precondition: .creditShare(wabaID: wabaID, attaches: true)
             )
         }
     }
@@ -211,8 +210,6 @@ enum ShareCreditLine {
         /// A post may have had its effect.
         var doubt: Problem?
         var doubtAbout: Endpoint?
-        /// This execution has made the allocation that is to be attached.
-        var wasAllocatedNow = false
         /// Our system user may not share with this account, and has not been given access in this execution.
         var lacksAccess = false
         var wasGivenAccess = false
@@ -263,7 +260,6 @@ enum ShareCreditLine {
                 if let id = value["allocation_config_id"]?.id {
                     guard endpoint == .shareAllocation else { return .done(Facts(allocationConfigID: id)) }
                     allocations = [id]
-                    wasAllocatedNow = true
                     return nil
                 }
                 doubt = .malformed("allocation_config_id")

@@ -41,13 +41,15 @@ public struct StepContext: Sendable {
     /// The account's row in embark.credit_shares.
     public struct CreditShare: Sendable, Equatable {
         public var signupID: Int64
-        /// Calls that may have left so far.
+        /// Calls that may have left so far: shares, and attachments where those are calls of their own.
         public var posts: Int
+        public var attachments: Int
         public var secondsSincePost: Double
 
-        public init(signupID: Int64, posts: Int, secondsSincePost: Double) {
+        public init(signupID: Int64, posts: Int, attachments: Int = 0, secondsSincePost: Double) {
             self.signupID = signupID
             self.posts = posts
+            self.attachments = attachments
             self.secondsSincePost = secondsSincePost
         }
     }

@@ -45,6 +45,10 @@ enum SubscribeApp {
                     GraphRequest(.readSubscriptions, .get, path: "\(wabaID)/subscribed_apps", token: .business)
                 )
             }
+            if error.code == 100, error.message.contains("Before override") {
+                // The plain subscription is not visible everywhere yet (seen by others, chatwoot#12488): both again, in order.
+                return .finish(.retry(Problem(error, status: status), .propagation))
+            }
             return .finish(Classify.verdict(error, status: status, token: .business, at: .subscribeApp, context))
         }
     }

@@ -42,9 +42,9 @@ package enum Queries {
     static let takePresence = Statement<NoRow, Int32>(SQL.takePresence)
     static let findAbsentWorkers = Statement<Single<Int64>, Int64>(SQL.findAbsentWorkers)
     static let releaseAbsentWorkers = Statement<Single<Int32>, [Int64]>(SQL.releaseAbsentWorkers)
-    static let claim = Statement<ClaimRow, Int16, Int32, Int64, Int64, [String], [Double], Timestamp?, [String]?>(
-        SQL.claim
-    )
+    static let claim = Statement<
+        ClaimRow, Int16, Int32, Int64, Int64, [String], [Double], Timestamp?, [String]?, [Double]
+    >(SQL.claim)
     static let settle = Statement<
         Lease, Int64Column, Int64Column, Int32Column, TextColumn, Int32Column, TextColumn, DoubleColumn,
         Int32Column, TextColumn, TextColumn, TextColumn,
@@ -57,18 +57,20 @@ package enum Queries {
         TextColumn, DoubleColumn, TextColumn, TextColumn, TextColumn, TextColumn, TextColumn, Int64
     >(SQL.recordLate)
     static let findSettled = Statement<Lease, [Int64], [Int64]>(SQL.findSettled)
-    static let giveBack = Statement<Single<Int64>, [Int64], [Int64], Double>(SQL.giveBack)
+    static let giveBack = Statement<Single<Int64>, [Int64], [Int64], Double, Bool>(SQL.giveBack)
     static let hasJobs = Statement<Single<Bool>>(SQL.hasJobs)
     static let numberOutcomes = Statement<Single<Int32>, Int32>(SQL.numberOutcomes)
     static let deleteOldAttempts = Statement<Single<Int32>, Int32, Int32>(SQL.deleteOldAttempts)
 
     // Before a call leaves
     static let sealPIN = Statement<Single<String>, Int64, String>(SQL.sealPIN)
-    static let markSent = Statement<Single<Int64>, [Int64], [Int64]>(SQL.markSent)
+    static let markSent = Statement<Lease, [Int64], [Int64]>(SQL.markSent)
     static let unmarkSent = Statement<NoRow, Int64, Int64>(SQL.unmarkSent)
     static let readCreditShare = Statement<RecordedShare, String>(SQL.readCreditShare)
-    static let reserveCreditShare = Statement<Single<Int64>, Int64, Int64, String>(SQL.reserveCreditShare)
-    static let withdrawCreditShare = Statement<NoRow, Int64, String>(SQL.withdrawCreditShare)
+    static let reserveCreditShare = Statement<Single<Int64>, Int64, Int64, String, Bool>(SQL.reserveCreditShare)
+    static let withdrawRegisterCall = Statement<Single<Int64>, Int64, String>(SQL.withdrawRegisterCall)
+    static let deleteOldThrottles = Statement<Single<Int32>, Int32>(SQL.deleteOldThrottles)
+    static let withdrawCreditShare = Statement<NoRow, Int64, String, Bool>(SQL.withdrawCreditShare)
     static let lockPhone = Statement<NoRow, String>(SQL.lockPhone)
     static let countRegisterCall = Statement<CountedCall, Int64, Int64, String, Int32, Int32, Double>(
         SQL.countRegisterCall
@@ -108,6 +110,7 @@ package enum Queries {
         StatementShape(deleteOldAttempts),
         StatementShape(sealPIN), StatementShape(markSent), StatementShape(unmarkSent),
         StatementShape(readCreditShare), StatementShape(reserveCreditShare), StatementShape(withdrawCreditShare),
+        StatementShape(withdrawRegisterCall), StatementShape(deleteOldThrottles),
         StatementShape(lockPhone),
         StatementShape(countRegisterCall), StatementShape(eraseCode),
         StatementShape(pauseScope), StatementShape(listThrottles), StatementShape(failDeadCodes),

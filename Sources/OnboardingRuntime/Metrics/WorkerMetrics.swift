@@ -17,6 +17,7 @@ final class WorkerMetrics: Sendable {
     private let throttled: [String: Recorder]
     private let usage: [String: Recorder]
     private let credentialsRefused: [String: Counter]
+    private let tokensEnding: Recorder
     /// By endpoint, outcome and code: codes are Graph's, and few.
     private let requests = Mutex<[RequestKey: Counter]>([:])
 
@@ -38,6 +39,7 @@ final class WorkerMetrics: Sendable {
         "embark_throttled_seconds": "For how long calls of this kind of scope still rest.",
         "embark_graph_usage_ratio": "How much of a limit is used, as Graph's headers said in the last minute.",
         "embark_credentials_refused_total": "Answers that refused our own credentials.",
+        "embark_tokens_ending": "Business tokens in use that end within the days of the label, or have ended.",
         "embark_build_info": "This program's version.",
         "embark_schema_version": "The newest migration that this program knows.",
     ]
@@ -83,6 +85,12 @@ final class WorkerMetrics: Sendable {
                 ($0, counter("embark_credentials_refused_total", [("scope", $0)]))
             }
         )
+        tokensEnding = Recorder(
+            label: "embark_tokens_ending",
+            dimensions: [("days", "\(Doctor.tokenDays)")],
+            aggregate: false,
+            factory: registry
+        )
         durations = Dictionary(
             uniqueKeysWithValues: Endpoint.allCases.map { endpoint in
                 let dimensions = [("endpoint", endpoint.rawValue)]
@@ -127,6 +135,8 @@ final class WorkerMetrics: Sendable {
         let ratios = board.usageByKind
         for (kind, gauge) in usage { gauge.record(ratios[kind] ?? 0) }
     }
+
+    func endingTokens(_ count: Int64) { tokensEnding.record(count) }
 
     func holds(_ jobs: Int) { inFlight.record(jobs) }
 

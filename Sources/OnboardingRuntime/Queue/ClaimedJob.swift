@@ -188,12 +188,18 @@ struct ClaimRow: RowDecodable {
 struct RecordedShare: RowDecodable {
     let share: StepContext.CreditShare
 
-    static let columnTypes: [PostgresType] = [.int8, .int4, .float8]
+    static let columnTypes: [PostgresType] = [.int8, .int4, .int4, .float8]
 
     init(_ row: inout RowReader) throws(PostgresError) {
         let signupID: Int64 = try row.next()
         let posts: Int32 = try row.next()
-        share = .init(signupID: signupID, posts: Int(posts), secondsSincePost: try row.next())
+        let attachments: Int32 = try row.next()
+        share = .init(
+            signupID: signupID,
+            posts: Int(posts),
+            attachments: Int(attachments),
+            secondsSincePost: try row.next()
+        )
     }
 }
 

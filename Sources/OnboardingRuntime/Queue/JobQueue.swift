@@ -15,8 +15,10 @@ struct JobQueue: Sendable {
     let host: String
     let processID: Int32
 
+    private static let steps = Step.allCases.map(\.rawValue)
     /// Each step's lease: its deadline and a margin.
-    private static let leases = Step.allCases.map { ($0.rawValue, $0.policy.leaseSeconds) }
+    private static let leases = Step.allCases.map(\.policy.leaseSeconds)
+    private static let horizons = Step.allCases.map(\.policy.horizonSeconds)
 
     /// - Parameters:
     ///   - watermark: the due time from which to look; nil for the beginning.
@@ -34,10 +36,11 @@ struct JobQueue: Sendable {
                 Int32(clamping: limit),
                 workerID,
                 leaseID,
-                Self.leases.map(\.0),
-                Self.leases.map(\.1),
+                Self.steps,
+                Self.leases,
                 watermark,
-                resting.isEmpty ? nil : resting.map(\.rawValue)
+                resting.isEmpty ? nil : resting.map(\.rawValue),
+                Self.horizons
             )
         )
     }
@@ -117,15 +120,19 @@ struct JobQueue: Sendable {
         )
     }
 
-    /// Ends leases without a result; what may have been sent keeps its lease.
-    func giveBack(_ leases: [Lease], afterSeconds seconds: Double = 0) async throws(PostgresError) {
-        _ = try await pool.run(Queries.giveBack(leases.map(\.signupID), leases.map(\.id), seconds))
+    /// Ends leases without a result. What may have been sent keeps its lease, unless these executions never began: then the
+    /// mark is an earlier one's, and stays.
+    func giveBack(
+        _ leases: [Lease],
+        afterSeconds seconds: Double = 0,
+        neverBegun: Bool = false
+    ) async throws(PostgresError) {
+        _ = try await pool.run(Queries.giveBack(leases.map(\.signupID), leases.map(\.id), seconds, neverBegun))
     }
 
-    /// Sets the sent marks, and returns the signups whose lease was still there.
-    func markSent(_ leases: [Lease]) async throws(PostgresError) -> Set<Int64> {
-        let marked = try await pool.run(Queries.markSent(leases.map(\.signupID), leases.map(\.id)))
-        return Set(marked.map(\.value))
+    /// Sets the sent marks, and returns the leases that were still there.
+    func markSent(_ leases: [Lease]) async throws(PostgresError) -> Set<Lease> {
+        Set(try await pool.run(Queries.markSent(leases.map(\.signupID), leases.map(\.id))))
     }
 
     /// What became of a precondition.
@@ -145,8 +152,8 @@ struct JobQueue: Sendable {
             return .granted
         case .sentMark:
             return try await markSent([lease]).isEmpty ? .leaseLost : .granted
-        case .creditShare(let wabaID):
-            let rows = try await pool.run(Queries.reserveCreditShare(lease.signupID, lease.id, wabaID))
+        case .creditShare(let wabaID, let attaches):
+            let rows = try await pool.run(Queries.reserveCreditShare(lease.signupID, lease.id, wabaID, attaches))
             guard let owner = rows.first?.value else { return .leaseLost }
             return owner == lease.signupID ? .granted : .refused(.creditShareElsewhere(signupID: owner))
         case .registerCall(let phoneNumberID):
@@ -171,7 +178,7 @@ struct JobQueue: Sendable {
     // MARK: Pauses
 
     /// Scopes that are read at once: one a throttled account or number.
-    private static let throttlesMax: Int32 = 10_000
+    static let throttlesMax: Int32 = 10_000
     /// Dead codes that are failed in one statement.
     private static let deadCodesMax: Int32 = 500
 
@@ -207,8 +214,8 @@ struct JobQueue: Sendable {
 
     /// The post was refused before it could have an effect: it does not count.
     func withdrawRefusedPost(_ precondition: GraphRequest.Precondition, lease: Lease) async throws(PostgresError) {
-        guard case .creditShare(let wabaID) = precondition else { return }
-        _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID))
+        guard case .creditShare(let wabaID, let attaches) = precondition else { return }
+        _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID, attaches))
     }
 
     /// What is on record about sharing a credit line with this account; nil when nothing is.
@@ -221,9 +228,11 @@ struct JobQueue: Sendable {
         switch precondition {
         // A code that was erased is not had back, and need not be.
         case .none, .codeErased: return
-        case .sentMark, .registerCall: break
-        case .creditShare(let wabaID):
-            _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID))
+        case .sentMark: break
+        case .registerCall(let phoneNumberID):
+            _ = try await pool.run(Queries.withdrawRegisterCall(lease.signupID, phoneNumberID))
+        case .creditShare(let wabaID, let attaches):
+            _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID, attaches))
         }
         _ = try await pool.run(Queries.unmarkSent(lease.signupID, lease.id))
     }
@@ -268,6 +277,16 @@ struct JobQueue: Sendable {
             deadline: .seconds(60)
         )
         return Int(rows.first?.value ?? 0)
+    }
+
+    /// Deletes one batch of pauses that have long ended, and returns how many.
+    func deleteOldThrottles(limit: Int) async throws(PostgresError) -> Int {
+        Int(try await pool.run(Queries.deleteOldThrottles(Int32(clamping: limit))).first?.value ?? 0)
+    }
+
+    /// Business tokens in use that end within `Doctor.tokenDays`, or have ended.
+    func endingTokens() async throws(PostgresError) -> Int64 {
+        try await pool.run(Queries.inspectTokens(Doctor.tokenDays)).first?.tokens ?? 0
     }
 
     func retire() async throws(PostgresError) {

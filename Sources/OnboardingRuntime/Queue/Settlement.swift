@@ -44,6 +44,11 @@ struct Settlement: Sendable {
         self.sealedToken = sealedToken
     }
 
+    /// Whether it holds what another execution could not find out again.
+    var tellsFacts: Bool {
+        sealedToken != nil || facts.allocationConfigID != nil || facts.testMessageID != nil
+    }
+
     /// A job that must not be run is failed with its reason.
     init(setAside problem: Problem, row: ClaimRow, lease: Lease) {
         self.lease = lease

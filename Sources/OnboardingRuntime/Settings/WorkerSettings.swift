@@ -143,7 +143,8 @@ public struct WorkerSettings: Sendable {
     static let stablePlans = [
         "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
         "jit": "off", "plan_cache_mode": "force_generic_plan",
-        "idle_in_transaction_session_timeout": "10s",
+        // Marks and results are durable whatever the database's default is; a claim waives it for itself.
+        "synchronous_commit": "on", "idle_in_transaction_session_timeout": "10s",
     ]
 
     /// Tokens travel there: encrypted, or not off this machine.

@@ -151,13 +151,15 @@ public struct FoundSignup: RowDecodable {
     public let dueAt: Timestamp?
     public let lastErrorCode: String?
     public let lastErrorMessage: String?
+    /// When the business token ends; nil for one without an end, and before there is one.
+    public let tokenExpiresAt: Timestamp?
     public let json: JSONText
 
     public static let columnTypes: [PostgresType] = [
         .int8, .text, .text, .text, .text, .text, .text, .text,
         .text, .text, .text, .text, .text, [String].postgresType, .int4,
         .timestamptz, .timestamptz, .interval,
-        [String].postgresType, .text, .timestamptz, .text, .text, .jsonb,
+        [String].postgresType, .text, .timestamptz, .text, .text, .timestamptz, .jsonb,
     ]
 
     public init(_ row: inout RowReader) throws(PostgresError) {
@@ -184,6 +186,7 @@ public struct FoundSignup: RowDecodable {
         dueAt = try row.next()
         lastErrorCode = try row.next()
         lastErrorMessage = try row.next()
+        tokenExpiresAt = try row.next()
         json = try row.next()
     }
 }

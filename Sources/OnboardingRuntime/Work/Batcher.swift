@@ -14,7 +14,8 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
 
     private struct State {
         var waiting: [Entry] = []
-        var idleWriters: [CheckedContinuation<Void, Never>] = []
+        /// Each is told whether there is work: false is the end.
+        var idleWriters: [CheckedContinuation<Bool, Never>] = []
         var busyWriters = 0
         var isEnding = false
     }
@@ -50,7 +51,7 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
                 state.waiting.append(Entry(item: item, answer: answer))
                 return next(&state)
             }
-            woken?.resume()
+            woken?.resume(returning: true)
         }
     }
 
@@ -68,13 +69,12 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
             defer { state.idleWriters = [] }
             return state.idleWriters
         }
-        for writer in woken { writer.resume() }
+        for writer in woken { writer.resume(returning: false) }
     }
 
     /// A writer to wake, if one is idle and it is time.
-    private func next(_ state: inout State) -> CheckedContinuation<Void, Never>? {
-        let isTime = state.busyWriters == 0 || state.waiting.count >= secondFrom
-        guard isTime, !state.waiting.isEmpty, let writer = state.idleWriters.popLast() else { return nil }
+    private func next(_ state: inout State) -> CheckedContinuation<Bool, Never>? {
+        guard isTime(state), let writer = state.idleWriters.popLast() else { return nil }
         state.busyWriters += 1
         return writer
     }
@@ -88,22 +88,25 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
         }
     }
 
-    /// Returns busy, or false at the end.
+    /// Returns busy, or false at the end. What came since the last look is seen under the same lock that makes a writer idle:
+    /// in between nobody would have been there to be woken.
     private func waitForWork() async -> Bool {
         await withCheckedContinuation { continuation in
-            let goesOn = state.withLock { state in
-                if state.isEnding { return true }
+            let answer: Bool? = state.withLock { state in
+                if isTime(state) {
+                    state.busyWriters += 1
+                    return true
+                }
+                if state.isEnding { return false }
                 state.idleWriters.append(continuation)
-                return false
+                return nil
             }
-            if goesOn { continuation.resume() }
+            if let answer { continuation.resume(returning: answer) }
         }
-        return state.withLock { state in
-            guard state.isEnding else { return true }
-            if state.waiting.isEmpty { return false }
-            state.busyWriters += 1
-            return true
-        }
+    }
+
+    private func isTime(_ state: State) -> Bool {
+        !state.waiting.isEmpty && (state.busyWriters == 0 || state.waiting.count >= secondFrom)
     }
 
     /// nil when nothing is left: then the writer is idle.

@@ -30,6 +30,15 @@ struct JobRunner: Sendable {
             verdict = try await self.verdict(on: &job, lease: lease, claimed: claimed)
         } catch let error as SealingError {
             verdict = .fail(Problem(code: "sealing_failed", message: error.description), waitingOn: .operator)
+        } catch is HeldBack {
+            do {
+                // No attempt: nothing was tried, and near a limit there are many of these.
+                let seconds = ThrottleBoard.holdBackSeconds * Double.random(in: 1...1.5)
+                try await queue.giveBack([lease], afterSeconds: seconds)
+            } catch {
+                logger.warning("job left to its lease, it could not be given back", metadata: ["error": "\(error)"])
+            }
+            return nil
         } catch is LeaseLost {
             logger.warning("lease lost before a call", metadata: metadata(job))
             return nil
@@ -49,7 +58,12 @@ struct JobRunner: Sendable {
             }
         }
         let transition = Transition(
-            Transition.Job(step: job.step, attempt: job.attempt, secondsUntilGiveUp: job.secondsUntilGiveUp),
+            Transition.Job(
+                step: job.step,
+                attempt: job.attempt,
+                secondsUntilGiveUp: job.secondsUntilGiveUp,
+                canRecover: systemToken != nil && job.signup.businessID != nil
+            ),
             plan: job.signup.plan,
             verdict: verdict,
             jitter: Double.random(in: 0...1)
@@ -64,6 +78,8 @@ struct JobRunner: Sendable {
     }
 
     private struct LeaseLost: Error {}
+    private struct HeldBack: Error {}
+    private struct OutOfTime: Error {}
 
     private func verdict(
         on job: inout ClaimedJob,
@@ -100,20 +116,19 @@ struct JobRunner: Sendable {
                 {
                     throw LeaseLost()
                 }
-                if let verdict = holdUp(request, job, isFirst: events.isEmpty) { return verdict }
-                let left = (deadline - ContinuousClock.now) / .seconds(1)
-                let limit = request.endpoint == .exchangeCode ? min(left, context.codeSecondsLeft) : left
-                // A call that may not be repeated is not begun with less than its own time left.
-                if limit <= 0 || (request.precondition != .none && limit < min(policy.callSeconds, 1)) {
+                if let verdict = await paused(request, job, claimed: claimed) { return verdict }
+                if isHeldBack(request, job, isFirst: events.isEmpty) { throw HeldBack() }
+                let codeEnd = claimed + .seconds(job.codeSecondsLeft)
+                let end = request.endpoint == .exchangeCode ? min(deadline, codeEnd) : deadline
+                do {
+                    events.append(try await event(of: request, job, lease, credentials, until: end))
+                } catch is OutOfTime {
                     let isRecovery = job.step == .exchangeCode && request.endpoint != .exchangeCode
                     return .retry(
                         Problem(code: "deadline", message: "the step's time was over before the call"),
                         isRecovery ? .recovery : .policy
                     )
                 }
-                events.append(
-                    try await event(of: request, job, lease, credentials, seconds: min(policy.callSeconds, limit))
-                )
             }
         }
         return .fail(
@@ -122,23 +137,37 @@ struct JobRunner: Sendable {
         )
     }
 
-    /// What rests is left alone, and near a limit most of what could begin waits: never a code, whose time runs, and never a
-    /// step in its middle.
-    private func holdUp(_ request: GraphRequest, _ job: ClaimedJob, isFirst: Bool) -> Verdict? {
+    /// What rests is left alone. A board that is older than the claim is not believed: the job may be due because an operator
+    /// has ended the pause, and would be put off until its old end.
+    private func paused(
+        _ request: GraphRequest,
+        _ job: ClaimedJob,
+        claimed: ContinuousClock.Instant
+    ) async -> Verdict? {
         let scopes = request.scopes(job.signup)
-        if let pause = board.pause(of: scopes) {
-            return .throttle(
+        guard board.pause(of: scopes) != nil else { return nil }
+        if board.askedAt < claimed {
+            let asked = ContinuousClock.now
+            do throws(PostgresError) {
+                board.replace(by: try await queue.throttles(), asked: asked)
+            } catch {
+                logger.debug("pauses not read, the last known ones hold", metadata: ["error": "\(error)"])
+            }
+        }
+        return board.pause(of: scopes).map { pause in
+            .throttle(
                 Problem(code: "paused", message: "\(pause.scope.name) is paused: \(pause.reason)"),
                 seconds: max(0, (pause.until - .now) / .seconds(1))
             )
         }
-        guard isFirst, job.step != .exchangeCode else { return nil }
-        let share = board.shareLetThrough(scopes)
-        guard share < 1, Double.random(in: 0..<1) >= share else { return nil }
-        return .throttle(
-            Problem(code: "paused", message: "Graph says that its limit is near: only a part of the calls is made"),
-            seconds: ThrottleBoard.holdBackSeconds
-        )
+    }
+
+    /// Near a limit most of what could begin waits: never a code, whose time runs, never a step in its middle, and never
+    /// one whose call may have left and is to be looked after.
+    private func isHeldBack(_ request: GraphRequest, _ job: ClaimedJob, isFirst: Bool) -> Bool {
+        guard isFirst, job.step != .exchangeCode, !job.wasSent else { return false }
+        let share = board.shareLetThrough(request.scopes(job.signup))
+        return share < 1 && Double.random(in: 0..<1) >= share
     }
 
     /// What an answer says about limits is told to all processes before the step goes on.
@@ -160,12 +189,15 @@ struct JobRunner: Sendable {
             logger.warning("a limit was hit, its scope rests", metadata: metadata)
         }
         do {
-            _ = try await queue.pause(throttle)
+            // Longer where the limit was hit again at once, or where a longer pause is on.
+            let seconds = try await queue.pause(throttle)
+            board.told(throttle.scope)
+            return response.naming(max(seconds, throttle.seconds))
         } catch {
-            // The answer counts more: this process keeps the pause, and the others meet the limit themselves.
-            logger.error("a pause was not told to other processes", metadata: ["error": "\(error)"])
+            // The answer counts more: this process keeps the pause, and tells the others with its next tick.
+            logger.error("a pause was not told to other processes yet", metadata: ["error": "\(error)"])
+            return throttle.isNamed ? response.naming(throttle.seconds) : response
         }
-        return throttle.isNamed ? response.naming(throttle.seconds) : response
     }
 
     private func event(
@@ -173,8 +205,9 @@ struct JobRunner: Sendable {
         _ job: ClaimedJob,
         _ lease: Lease,
         _ credentials: Credentials,
-        seconds: Double
+        until end: ContinuousClock.Instant
     ) async throws -> StepEvent {
+        guard hasTime(for: request, job.step, until: end) else { throw OutOfTime() }
         // Granted before the scopes were looked at.
         let wanted: GraphRequest.Precondition = request.precondition == .codeErased ? .none : request.precondition
         switch try await permission(for: wanted, lease: lease) {
@@ -182,6 +215,12 @@ struct JobRunner: Sendable {
         case .refused(let refusal): return .refused(refusal)
         case .granted: break
         }
+        // The database may have let it wait: what was asked for in time is not sent too late.
+        guard hasTime(for: request, job.step, until: end) else {
+            try await queue.withdraw(request.precondition, lease: lease)
+            throw OutOfTime()
+        }
+        let seconds = min(job.step.policy.callSeconds, (end - ContinuousClock.now) / .seconds(1))
         FaultHook.reached(.sentMark, request)
         let began = ContinuousClock.now
         var answer = await client.send(request, credentials: credentials, seconds: seconds)
@@ -198,6 +237,19 @@ struct JobRunner: Sendable {
         }
         if case .answered(let response) = answer { answer = .answered(await heed(response, to: request, job)) }
         return .answer(to: request.endpoint, answer)
+    }
+
+    /// A call that may not be repeated is not begun with less than its own time left; a code's own time is short, and a second
+    /// of it is worth a try.
+    private func hasTime(for request: GraphRequest, _ step: Step, until end: ContinuousClock.Instant) -> Bool {
+        let needed: Double =
+            switch request.precondition {
+            case .none: 0
+            case .codeErased: 1
+            case .sentMark where request.endpoint == .exchangeCode: 1
+            case .sentMark, .creditShare, .registerCall: step.policy.callSeconds
+            }
+        return (end - ContinuousClock.now) / .seconds(1) > needed
     }
 
     /// Sent marks go to the database in batches, the rest one by one.

@@ -12,7 +12,7 @@ enum SentMarks {
         Batcher(batchMax: batchMax) { leases in
             do throws(PostgresError) {
                 let marked = try await queue.markSent(leases)
-                return leases.map { .success(marked.contains($0.signupID) ? .granted : .leaseLost) }
+                return leases.map { .success(marked.contains($0) ? .granted : .leaseLost) }
             } catch {
                 // Unknown for each of them: none may be sent, and each is left to its lease.
                 return leases.map { _ in .failure(error) }

@@ -13,6 +13,8 @@ struct Startup {
     struct Ready {
         let workerID: Int64
         let installation: Installation
+        /// What rests: it is not called by a worker that has just begun.
+        let throttles: [ThrottleRow]
         let listener: Listener
     }
 
@@ -54,6 +56,7 @@ struct Startup {
         if installation.partnerMode == .solutionPartner, settings.systemToken == nil {
             throw WorkerCannotStart.settings(SettingsErrors([.missing(name: "EMBARK_SYSTEM_TOKEN")]))
         }
+        let throttles = try await pool.run(Queries.listThrottles(JobQueue.throttlesMax))
         let rows = try await pool.run(
             Queries.registerWorker(ProcessInfo.processInfo.hostName, getpid(), Version.current)
         )
@@ -65,6 +68,7 @@ struct Startup {
         return Ready(
             workerID: id,
             installation: installation,
+            throttles: throttles,
             listener: Listener(direct, channels: ["embark_jobs", WorkerRun.throttleChannel]) {
                 connection throws(PostgresError) in
                 _ = try await connection.run(Queries.takePresence(Int32(truncatingIfNeeded: id)))

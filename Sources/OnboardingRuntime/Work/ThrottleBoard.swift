@@ -29,10 +29,14 @@ final class ThrottleBoard: Sendable {
         var isCredentials = false
         /// When this process has met the limit itself; nil for what the database said.
         var notedAt: ContinuousClock.Instant?
+        /// What the database has yet to be told of it.
+        var untold: Throttle?
     }
 
     private struct State {
         var pauses: [Scope: Pause] = [:]
+        /// When the database was asked for them.
+        var askedAt = ContinuousClock.now
         var usage: [Scope: (percent: Int, at: ContinuousClock.Instant)] = [:]
     }
 
@@ -44,8 +48,13 @@ final class ThrottleBoard: Sendable {
     private static let noteHolds = Duration.seconds(1)
     private static let usagesMax = 10_000
 
+    /// Nothing that the database has learnt since is on the board.
+    var askedAt: ContinuousClock.Instant { state.withLock(\.askedAt) }
+
     /// What the database says counts: a pause that an operator has ended is gone.
-    func replace(by rows: [ThrottleRow]) {
+    ///
+    /// - Parameter asked: when it was asked; an answer that an earlier question had is dropped.
+    func replace(by rows: [ThrottleRow], asked: ContinuousClock.Instant = .now) {
         let now = ContinuousClock.now
         var pauses: [Scope: Pause] = [:]
         for row in rows {
@@ -58,9 +67,12 @@ final class ThrottleBoard: Sendable {
             )
         }
         state.withLock { state in
-            // What was noted a moment ago may be on its way to the database.
-            for (scope, pause) in state.pauses where pauses[scope] == nil {
-                if let noted = pause.notedAt, now - noted < Self.noteHolds { pauses[scope] = pause }
+            guard asked >= state.askedAt else { return }
+            state.askedAt = asked
+            // What was noted a moment ago may be on its way to the database, or could not be told to it yet.
+            for (scope, pause) in state.pauses {
+                guard let noted = pause.notedAt, pause.untold != nil || now - noted < Self.noteHolds else { continue }
+                if pauses[scope].map({ $0.until < pause.until }) ?? true { pauses[scope] = pause }
             }
             state.pauses = pauses
         }
@@ -76,8 +88,35 @@ final class ThrottleBoard: Sendable {
                 until: until,
                 reason: "\(throttle.code) \(throttle.message)",
                 isCredentials: throttle.isCredentials,
-                notedAt: .now
+                notedAt: .now,
+                untold: throttle
             )
+        }
+    }
+
+    /// The database knows of it: from here on what it says counts.
+    func told(_ scope: Scope) {
+        state.withLock { state in
+            state.pauses[scope]?.notedAt = .now
+            state.pauses[scope]?.untold = nil
+        }
+    }
+
+    /// Pauses that the database has not been told of, with what is left of them.
+    var untold: [Throttle] {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            state.pauses.values.compactMap { pause in
+                guard let throttle = pause.untold, pause.until > now else { return nil }
+                return Throttle(
+                    pause.scope,
+                    seconds: (pause.until - now) / .seconds(1),
+                    isNamed: true,
+                    code: throttle.code,
+                    message: throttle.message,
+                    isCredentials: throttle.isCredentials
+                )
+            }
         }
     }
 

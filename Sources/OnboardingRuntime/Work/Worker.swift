@@ -54,8 +54,7 @@ public struct Worker: Service {
         logger[metadataKey: "worker.id"] = "\(start.workerID)"
         let marks = SentMarks.batcher(queue)
         let board = ThrottleBoard()
-        // Before the first claim: what rests is not called by a worker that has just begun.
-        board.replace(by: try await queue.throttles())
+        board.replace(by: start.throttles)
         let runner = JobRunner(
             queue: queue,
             marks: marks,
@@ -79,7 +78,7 @@ public struct Worker: Service {
             status: status,
             metrics: metrics,
             board: board,
-            canRecover: start.installation.partnerMode == .solutionPartner && settings.systemToken != nil,
+            canRecover: settings.systemToken != nil,
             logger: logger
         ) { await runner.run(&$0, lease: $1, claimed: $2) }
         logger.info(

@@ -39,8 +39,6 @@ final class WorkerRun: Sendable {
     private let held = HeldLeases()
     /// The last claim came back full, or nothing was claimed yet: a slot that becomes free has work.
     private let moreIsDue = Atomic<Bool>(true)
-    /// More codes are due than slots are free: signups let go of theirs between two steps.
-    private let codesWait = Atomic<Bool>(false)
     private let isDraining = Atomic<Bool>(false)
     private let sleeps = Atomic<Bool>(false)
 
@@ -64,7 +62,11 @@ final class WorkerRun: Sendable {
         self.run = run
         leases = LeaseIDs(workerID: queue.workerID)
         let settler = Settler(queue: queue, logger: logger)
-        results = Batcher(batchMax: Settler.batchMax, writers: JobQueue.connectionsMax, secondFrom: 100) {
+        results = Batcher(
+            batchMax: Settler.batchMax,
+            writers: JobQueue.connectionsMax,
+            secondFrom: max(1, min(100, limits.concurrency / 4))
+        ) {
             await settler.write($0)
         }
     }
@@ -107,7 +109,10 @@ final class WorkerRun: Sendable {
     /// One look at the queue, the expiring codes first. Returns whether to look again at once.
     private func claimOnce(_ watermark: inout Watermark, _ jobs: inout DiscardingTaskGroup) async -> Bool {
         // A job that may be what ends its workers has the process for itself.
-        if held.runsAlone { return false }
+        if held.runsAlone {
+            status.change { $0.lastClaim = .now }
+            return false
+        }
         let resting = board.restingSteps
         if resting.count == Step.allCases.count {
             // Everything rests. The loop lives, and says so.
@@ -116,7 +121,6 @@ final class WorkerRun: Sendable {
         }
         do throws(PostgresError) {
             let codes = try await claim(lane: 0, slots: limits.concurrencyWithCodes, from: nil, without: resting, &jobs)
-            codesWait.store(codes == .full && held.count >= limits.concurrencyWithCodes, ordering: .relaxed)
             let rest = try await claim(
                 lane: 5,
                 slots: limits.concurrency,
@@ -188,13 +192,17 @@ final class WorkerRun: Sendable {
         let chosen = held.count == 0 ? suspects.first?.signupID : nil
         let others = rows.filter { chosen == nil ? $0.interrupted >= Interruptions.aloneFrom : $0.signupID != chosen }
         held.runsAlone = true
-        try await queue.giveBack(
-            others.map { Lease(signupID: $0.signupID, id: leaseID) },
-            afterSeconds: chosen == nil ? 1 : 0
-        )
+        // Also when the giving back fails: the leases end by themselves, and the worker goes on.
+        defer { held.endAloneIfEmpty() }
+        if !others.isEmpty {
+            try await queue.giveBack(
+                others.map { Lease(signupID: $0.signupID, id: leaseID) },
+                afterSeconds: chosen == nil ? 1 : 0,
+                neverBegun: true
+            )
+        }
         let givenBack = Set(others.map(\.signupID))
         for row in rows where !givenBack.contains(row.signupID) { start(row, leaseID: leaseID, asked: asked, &jobs) }
-        held.endAloneIfEmpty()
     }
 
     private func nothingIsLeft() async -> Bool {
@@ -241,8 +249,8 @@ final class WorkerRun: Sendable {
         while true {
             guard var settlement = await run(&job, lease, asked) else { return false }
             FaultHook.reached(.settle, step: settlement.step)
-            // Given back meanwhile, by a drain that could not wait: there is nothing to settle.
-            guard held.contains(lease) else { return false }
+            // Given back meanwhile, by a drain that could not wait: then only what cannot be had again is worth telling.
+            guard held.contains(lease) || settlement.tellsFacts else { return false }
             let following = step(behind: settlement)
             if following != nil, goesOn {
                 settlement.nextLease = Lease(signupID: lease.signupID, id: leases.next())
@@ -267,9 +275,10 @@ final class WorkerRun: Sendable {
         return step
     }
 
-    /// Whether this worker keeps the signup for its next step.
+    /// Whether this worker keeps the signup for its next step: not where it is in a slot that codes need, and not where one
+    /// job waits to have the process for itself.
     private var goesOn: Bool {
-        !isDraining.load(ordering: .relaxed) && !codesWait.load(ordering: .relaxed) && held.count <= limits.concurrency
+        !isDraining.load(ordering: .relaxed) && !held.runsAlone && held.count <= limits.concurrency
     }
 
     /// nil when the row cannot be run, or must not be run any more: then it is failed with its reason.
@@ -351,33 +360,52 @@ final class WorkerRun: Sendable {
     }
 
     private func readThrottles() async {
+        let asked = ContinuousClock.now
         do throws(PostgresError) {
-            board.replace(by: try await queue.throttles())
+            board.replace(by: try await queue.throttles(), asked: asked)
         } catch {
             // The tick reads them again.
             logger.debug("pauses not read", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Says that the worker lives, fails codes that have died, numbers outcomes, and reads what rests.
+    /// Says that the worker lives, fails codes that have died, numbers outcomes, and reads what rests: each by itself, so that a
+    /// fault of one does not stop the others.
     private func tick() async {
+        let complaints = Complaints(logger)
         await every(Worker.tickInterval) { () throws(PostgresError) in
             let inFlight = held.count
             // Whoever has no free slot need not be told of new jobs, and enqueuing is cheaper without.
             if inFlight >= limits.concurrency { sleeps.store(false, ordering: .relaxed) }
-            board.replace(by: try await queue.throttles())
-            metrics.rests(board)
-            let dead = try await queue.failDeadCodes(canRecover: canRecover)
-            if dead > 0 {
-                metrics.codesDied(dead)
-                logger.warning(
-                    "codes died before they could be exchanged, their customers are asked",
-                    metadata: ["signups": "\(dead)"]
-                )
+            await complaints.hear("beat") { () throws(PostgresError) in
+                try await queue.beat(sleeping: sleeps.load(ordering: .relaxed), inFlight: inFlight)
             }
-            try await queue.numberOutcomes()
-            try await queue.beat(sleeping: sleeps.load(ordering: .relaxed), inFlight: inFlight)
+            await complaints.hear("pauses") { () throws(PostgresError) in try await tickPauses() }
+            await complaints.hear("dead codes") { () throws(PostgresError) in try await tickDeadCodes() }
+            await complaints.hear("outcomes") { () throws(PostgresError) in try await queue.numberOutcomes() }
         }
+    }
+
+    private func tickPauses() async throws(PostgresError) {
+        for throttle in board.untold {
+            _ = try await queue.pause(throttle)
+            board.told(throttle.scope)
+        }
+        let asked = ContinuousClock.now
+        board.replace(by: try await queue.throttles(), asked: asked)
+        // While everything rests nothing is claimed that would tell.
+        status.change { $0.isDatabaseReachable = true }
+        metrics.rests(board)
+    }
+
+    private func tickDeadCodes() async throws(PostgresError) {
+        let dead = try await queue.failDeadCodes(canRecover: canRecover)
+        guard dead > 0 else { return }
+        metrics.codesDied(dead)
+        logger.warning(
+            "codes died before they could be exchanged, their customers are asked",
+            metadata: ["signups": "\(dead)"]
+        )
     }
 
     /// Sets free what workers hold that are gone: seen to be absent for a while, for one look proves nothing. And once more
@@ -417,7 +445,7 @@ final class WorkerRun: Sendable {
         }
     }
 
-    /// Deletes history beyond the retention, a batch at a time.
+    /// Deletes history beyond the retention, a batch at a time, and counts the tokens that are about to end.
     private func cleanUp() async {
         await every(Worker.cleanUpInterval) { () throws(PostgresError) in
             var deleted = 0
@@ -426,6 +454,10 @@ final class WorkerRun: Sendable {
                 deleted += batch
                 if batch < Worker.cleanUpBatch { break }
             }
+            for _ in 0..<Worker.cleanUpRoundsMax {
+                if try await queue.deleteOldThrottles(limit: Worker.cleanUpBatch) < Worker.cleanUpBatch { break }
+            }
+            metrics.endingTokens(try await queue.endingTokens())
             if deleted > 0 { logger.info("old attempts deleted", metadata: ["attempts": "\(deleted)"]) }
         }
     }
@@ -443,6 +475,30 @@ final class WorkerRun: Sendable {
             } catch {
                 break
             }
+        }
+    }
+}
+
+/// Says what goes wrong in housekeeping, and no more than once in ten seconds each: it comes again twice a second.
+private final class Complaints: Sendable {
+    private let logger: Logger
+    private let said = Mutex<[String: ContinuousClock.Instant]>([:])
+    private static let silence = Duration.seconds(10)
+
+    init(_ logger: Logger) { self.logger = logger }
+
+    func hear(_ what: String, _ body: () async throws(PostgresError) -> Void) async {
+        do throws(PostgresError) {
+            try await body()
+        } catch {
+            let isDue = said.withLock { said in
+                if let last = said[what], .now - last < Self.silence { return false }
+                said[what] = .now
+                return true
+            }
+            // The claim loop tells of a database that is away.
+            guard isDue, !error.isConnectionLoss else { return }
+            logger.warning("housekeeping failed", metadata: ["what": "\(what)", "error": "\(error)"])
         }
     }
 }

@@ -61,6 +61,7 @@ struct SignupShowCommand: AsyncParsableCommand {
             ("Error", [signup.errorCode, signup.errorMessage].compactMap(\.self).joined(separator: " ")),
             ("Last error", [signup.lastErrorCode, signup.lastErrorMessage].compactMap(\.self).joined(separator: " ")),
             ("Allocation", signup.allocationConfigID),
+            ("Token ends", signup.tokenExpiresAt.map { "\($0)" }),
             ("Test message", signup.testMessageID),
             ("Warnings", signup.warnings.joined(separator: ", ")),
             ("Generation", "\(signup.generation)"),
