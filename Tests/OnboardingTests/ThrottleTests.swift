@@ -57,6 +57,9 @@ import Testing
         Case(request: business, code: 80_007, usage: usage(minutes: "0.001"), expected: "\(waba) 1"),
         Case(request: business, code: 80_007, usage: usage(minutes: "\"soon\""), expected: "\(waba) 900"),
         Case(request: business, code: 4, usage: Usage(retryAfterSeconds: 30), expected: "app 30"),
+        // A time that a header names counts beside any error.
+        Case(request: business, code: 131_016, usage: usage(minutes: "7"), expected: "\(waba) 420"),
+        Case(request: credit, code: 100, usage: usage(minutes: "7"), expected: "credit 420"),
         // Our own credentials.
         Case(request: system, code: 190, expected: "system 300 credentials"),
         Case(request: recover, code: 190, expected: "system 300 credentials"),

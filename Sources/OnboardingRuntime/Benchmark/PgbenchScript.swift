@@ -8,13 +8,15 @@ struct PgbenchScript {
     let batch: Int
     let steps: [Step]
 
-    /// A claim, and a settle for each step, each of which leases the next one; the last ends the signups.
+    /// A claim, and a settle for each step, each of which leases the next one; the last ends the signups, and now and then the
+    /// outcomes are numbered, as a worker's tick does.
     var text: String {
         var lines = ["\\set base random(1, 2000000000)", "\\set lease0 :base * 64", claim]
         for (place, step) in steps.enumerated() {
             lines.append("\\set lease\(place + 1) :base * 64 + \(place + 1)")
             lines.append(settle(step, place, next: place + 1 < steps.count ? steps[place + 1] : nil))
         }
+        lines += ["\\set tick random(1, 10)", "\\if :tick = 1", "SELECT embark.number_outcomes(1000);", "\\endif"]
         return lines.joined(separator: "\n") + "\n"
     }
 

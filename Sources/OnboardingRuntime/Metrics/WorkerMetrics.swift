@@ -6,7 +6,7 @@ import Synchronization
 
 final class WorkerMetrics: Sendable {
     let registry: PrometheusMetrics
-    private let attempts: [Step: [String: Counter]]
+    private let attempts: [Step: [Transition.Recorded: Counter]]
     private let unknownStep: Counter
     private let stale: Counter
     private let interrupted: Counter
@@ -53,7 +53,7 @@ final class WorkerMetrics: Sendable {
             uniqueKeysWithValues: Step.allCases.map { step in
                 let verdicts = Transition.Recorded.allCases.map { verdict in
                     let dimensions = [("step", step.rawValue), ("verdict", verdict.rawValue)]
-                    return (verdict.rawValue, counter("embark_attempts_total", dimensions))
+                    return (verdict, counter("embark_attempts_total", dimensions))
                 }
                 return (step, Dictionary(uniqueKeysWithValues: verdicts))
             }
@@ -111,8 +111,8 @@ final class WorkerMetrics: Sendable {
 
     func settled(_ settlement: Settlement, moved: Bool) {
         guard moved else { return stale.increment() }
-        guard let step = Step(rawValue: settlement.step) else { return unknownStep.increment() }
-        attempts[step]?[settlement.verdict]?.increment()
+        guard let step = settlement.knownStep else { return unknownStep.increment() }
+        attempts[step]?[settlement.recorded]?.increment()
         if step == .exchangeCode, case .failed(_, .customer) = settlement.next { codesExpired.increment() }
     }
 

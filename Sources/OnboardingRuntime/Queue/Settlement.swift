@@ -7,7 +7,9 @@ struct Settlement: Sendable {
     let generation: Int32
     let step: String
     let attempt: Int32
-    let verdict: String
+    let recorded: Transition.Recorded
+    /// nil for a step that this version does not know.
+    let knownStep: Step?
     /// How long the execution took.
     let seconds: Double
     let problem: Problem?
@@ -32,7 +34,8 @@ struct Settlement: Sendable {
         step = job.step.rawValue
         attempt = job.attempt
         self.seconds = seconds
-        verdict = transition.recorded.rawValue
+        recorded = transition.recorded
+        knownStep = job.step
         problem = transition.problem
         next = transition.next
         counts = transition.counts
@@ -56,7 +59,8 @@ struct Settlement: Sendable {
         step = row.stepName
         attempt = row.attempt
         seconds = 0
-        verdict = Transition.Recorded.fail.rawValue
+        recorded = .fail
+        knownStep = Step(rawValue: row.stepName)
         self.problem = problem
         next = .failed(problem, waitingOn: .operator)
         counts = true
@@ -160,7 +164,7 @@ struct NextColumns {
     }
 
     private mutating func append(_ one: Settlement) {
-        verdicts.append(one.verdict)
+        verdicts.append(one.recorded.rawValue)
         counts.append(one.counts)
         leaseIDs.append(one.nextLease?.id)
         warnings.append(one.warning)

@@ -308,7 +308,7 @@ final class WorkerRun: Sendable {
         guard logger.logLevel <= level else { return }
         var metadata: Logger.Metadata = [
             "signup.id": "\(settlement.lease.signupID)", "job.step": "\(settlement.step)",
-            "job.attempt": "\(settlement.attempt)", "job.verdict": "\(moved ? settlement.verdict : "stale")",
+            "job.attempt": "\(settlement.attempt)", "job.verdict": "\(moved ? settlement.recorded.rawValue : "stale")",
         ]
         if let problem = settlement.problem {
             metadata["error.code"] = "\(StorableText.of(problem.code))"
