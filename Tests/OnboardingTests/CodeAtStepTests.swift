@@ -47,7 +47,12 @@ struct CodeAtStepTests {
             "fail 1, operator"
         ),
         exchange("1 otherwise", .error(.exchangeCode, 1), "call recover_token"),
-        exchange("2 may have spent it", .error(.exchangeCode, 2, status: 503), "fail code_spent, customer", known: false),
+        exchange(
+            "2 may have spent it",
+            .error(.exchangeCode, 2, status: 503),
+            "fail code_spent, customer",
+            known: false
+        ),
         exchange("4 told to wait", .error(.exchangeCode, 4), "throttle 4 for 900 s"),
         exchange("80007 told to wait", .error(.exchangeCode, 80_007), "throttle 80007 for 900 s"),
         exchange("not sent", .unsent(.exchangeCode), "retry not_sent"),

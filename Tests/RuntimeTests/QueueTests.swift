@@ -178,9 +178,11 @@ struct QueueTests {
             let refused = try settlement(row, lease: 11, .retry(Problem(code: "133004", message: "down")))
             #expect(try await queue.settle([refused]).count == 1)
             #expect(try await queue.permission(for: precondition, lease: leases[1]) == elsewhere)
-            // Claimed anew, it may. Then the quota counts, whoever calls.
+            // It has said that it waits, and is claimed anew: it may. Then the quota counts, whoever calls.
             try await script(
                 """
+                INSERT INTO embark.attempts (signup_id, generation, step, attempt, verdict, started_at, finished_at)
+                VALUES (\(leases[1].signupID), 1, 'register_phone', 1, 'retry', now(), now());
                 UPDATE embark.jobs
                    SET due_at = CASE signup_id WHEN \(leases[1].signupID) THEN now() ELSE now() + interval '1 hour' END
                 """

@@ -85,7 +85,10 @@ BEGIN
      WHERE t.scope = resume.scope AND t.until > clock_timestamp();
     was_on := FOUND;
     UPDATE embark.jobs AS j
-       SET due_at = clock_timestamp()
+       SET due_at = clock_timestamp(),
+           -- The horizon had moved on by the whole pause; the part that did not happen is taken back.
+           give_up_at = CASE WHEN j.step = 'exchange_code' OR NOT isfinite(j.due_at) THEN j.give_up_at
+                             ELSE j.give_up_at - (j.due_at - clock_timestamp()) END
       FROM embark.signups AS s
      WHERE s.id = j.signup_id AND j.lease_id IS NULL AND j.due_at > clock_timestamp()
        -- A backoff of its own is none of the pause's: it would cost a register call, or a number's patience.
@@ -133,7 +136,8 @@ BEGIN
                 our.currencies, true),
             embark.audit_refusal(actor, reason)) END;
     IF refusal IS NULL THEN
-        SELECT s.id, s.state::text AS state, s.plan, s.failed_step, s.phone_number_id, s.currency INTO signup
+        SELECT s.id, s.state::text AS state, s.plan, s.failed_step, s.phone_number_id, s.currency,
+               s.allocation_config_id INTO signup
           FROM embark.signups AS s
          WHERE s.id = mend.signup_id
            FOR UPDATE;
@@ -143,7 +147,9 @@ BEGIN
             WHEN signup.state <> 'failed' THEN
                 '55000 signup_id is that of a signup that is ' || signup.state || ': only one that failed can be mended'
             WHEN currency IS NOT NULL AND 'share_credit_line' = ANY (signup.plan)
-                AND array_position(signup.plan, signup.failed_step) > array_position(signup.plan, 'share_credit_line') THEN
+                AND (signup.allocation_config_id IS NOT NULL
+                     OR array_position(signup.plan, signup.failed_step)
+                        > array_position(signup.plan, 'share_credit_line')) THEN
                 '55000 currency cannot be changed any more: the credit line is shared, and Meta attaches it once'
             WHEN phone_number_id IS NOT NULL AND 'register_phone' = ANY (signup.plan)
                 AND array_position(signup.plan, signup.failed_step) > array_position(signup.plan, 'register_phone') THEN

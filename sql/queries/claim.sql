@@ -25,13 +25,14 @@ WITH picked AS MATERIALIZED (
            lease_id = $4,
            worker_id = $3,
            attempt = least(j.attempt, 2147483646) + 1,
-           -- To wait for a worker, or for a pause to end, is not to be tried: the horizon moves on by as much. A code's does not.
+           -- To wait for a worker, for a lease that nobody settles, or for a pause to end is not to be tried: the horizon moves on
+           -- by as much. A code's does not.
            give_up_at = CASE
                WHEN j.step = 'exchange_code' THEN j.give_up_at
                WHEN j.give_up_at IS NULL THEN
                    clock_timestamp() + (SELECT h.seconds FROM unnest($5::text[], $9::double precision[]) AS h (step, seconds)
                                          WHERE h.step = j.step) * interval '1 second'
-               WHEN j.worker_id IS NULL AND isfinite(j.due_at) THEN j.give_up_at + (clock_timestamp() - j.due_at)
+               WHEN isfinite(j.due_at) THEN j.give_up_at + (clock_timestamp() - j.due_at)
                ELSE j.give_up_at END,
            -- A row that still names a worker was never given back: that worker was interrupted.
            interrupted = j.interrupted + CASE WHEN j.worker_id IS NULL THEN 0 ELSE 1 END

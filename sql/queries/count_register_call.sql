@@ -4,7 +4,11 @@
 --   $1 bigint signup id   $2 bigint lease id   $3 text number id   $4 integer automatic calls there may be
 --   $5 integer calls there may be with those of operators' replays   $6 double precision seconds of a lease
 WITH job AS (
-    SELECT j.signup_id, j.by_operator, j.due_at - $6 * interval '1 second' AS claimed_at
+    -- When this execution began, or a little earlier: a step that was leased with the one before it may have been given 15
+    -- seconds more than its lease, and began when that one was settled.
+    SELECT j.signup_id, j.by_operator,
+           greatest(j.due_at - ($6::double precision + 15) * interval '1 second',
+                    (SELECT max(o.finished_at) FROM embark.attempts AS o WHERE o.signup_id = j.signup_id)) AS claimed_at
       FROM embark.jobs AS j
      WHERE j.signup_id = $1 AND j.lease_id = $2 AND j.due_at > clock_timestamp()
        FOR UPDATE
@@ -20,10 +24,11 @@ WITH job AS (
      WHERE r.phone_number_id = $3 AND r.signup_id <> job.signup_id
        AND r.called_at > clock_timestamp() - interval '1 hour'
        AND (EXISTS (SELECT FROM embark.jobs AS o
-                     WHERE o.signup_id = r.signup_id AND o.step = 'register_phone' AND o.sent
+                     WHERE o.signup_id = r.signup_id AND o.step IN ('register_phone', 'send_test_message') AND o.sent
                        AND o.lease_id IS NOT NULL AND o.due_at > clock_timestamp())
             OR EXISTS (SELECT FROM embark.attempts AS a
-                        WHERE a.signup_id = r.signup_id AND a.step = 'register_phone' AND a.finished_at > job.claimed_at))
+                        WHERE a.signup_id = r.signup_id AND a.step IN ('register_phone', 'send_test_message')
+                          AND a.finished_at > job.claimed_at))
      ORDER BY r.called_at DESC
      LIMIT 1
 ), counted AS (

@@ -15,7 +15,7 @@ WITH paused AS (
            set_at = CASE WHEN t.until < clock_timestamp() THEN clock_timestamp() ELSE t.set_at END,
            -- Who made the pause longest has the word; that our credentials were refused stays known as long as it lasts.
            reason = CASE WHEN t.until > clock_timestamp() + $2 * interval '1 second' THEN t.reason ELSE excluded.reason END,
-           named = excluded.named,
+           named = CASE WHEN t.until > clock_timestamp() + $2 * interval '1 second' THEN t.named ELSE excluded.named END,
            credentials = excluded.credentials OR (t.credentials AND t.until > clock_timestamp())
     RETURNING t.scope, t.until
 )

@@ -23,11 +23,16 @@ WITH late AS MATERIALIZED (
            allocation_config_id = coalesce(s.allocation_config_id, l.allocation_config_id),
            test_message_id = coalesce(s.test_message_id, l.test_message_id),
            test_message_wa_id = coalesce(s.test_message_wa_id, l.test_message_wa_id),
-           token_expires_at = coalesce(s.token_expires_at, clock_timestamp() + l.token_seconds * interval '1 second'),
+           -- With the token that takes another's place goes its end, as below.
+           token_expires_at = CASE
+               WHEN l.sealed_token IS NOT NULL AND s.generation = l.generation AND s.generation > 1
+                    AND coalesce((SELECT j.step FROM embark.jobs AS j WHERE j.signup_id = s.id), s.failed_step) = 'exchange_code'
+                   THEN clock_timestamp() + l.token_seconds * interval '1 second'
+               ELSE coalesce(s.token_expires_at, clock_timestamp() + l.token_seconds * interval '1 second') END,
            updated_at = clock_timestamp()
       FROM late AS l
      WHERE s.id = l.signup_id
-       AND num_nonnulls(l.token_seconds, l.waba_id, l.phone_number_id, l.allocation_config_id, l.test_message_id,
+       AND num_nonnulls(l.sealed_token, l.token_seconds, l.waba_id, l.phone_number_id, l.allocation_config_id, l.test_message_id,
                         l.test_message_wa_id) > 0
     RETURNING s.id
 ), secret AS (

@@ -13,10 +13,13 @@ SELECT $3, l.signup_id, CASE WHEN $4::boolean THEN 0 ELSE 1 END, CASE WHEN $4::b
     ON CONFLICT (waba_id) DO UPDATE
    SET signup_id = CASE WHEN h.posts + h.attachments = 0 AND h.allocation_config_id IS NULL THEN excluded.signup_id
                         ELSE h.signup_id END,
-       posts = h.posts + CASE WHEN h.signup_id = excluded.signup_id OR h.posts + h.attachments = 0 THEN excluded.posts
-                              ELSE 0 END,
-       attachments = h.attachments + CASE WHEN h.signup_id = excluded.signup_id OR h.posts + h.attachments = 0
-                                              THEN excluded.attachments ELSE 0 END,
-       sent_at = CASE WHEN h.signup_id = excluded.signup_id OR h.posts + h.attachments = 0 THEN clock_timestamp()
-                      ELSE h.sent_at END
+       posts = h.posts + CASE WHEN h.signup_id = excluded.signup_id
+                                OR (h.posts + h.attachments = 0 AND h.allocation_config_id IS NULL)
+                              THEN excluded.posts ELSE 0 END,
+       attachments = h.attachments + CASE WHEN h.signup_id = excluded.signup_id
+                                            OR (h.posts + h.attachments = 0 AND h.allocation_config_id IS NULL)
+                                          THEN excluded.attachments ELSE 0 END,
+       sent_at = CASE WHEN h.signup_id = excluded.signup_id
+                        OR (h.posts + h.attachments = 0 AND h.allocation_config_id IS NULL)
+                      THEN clock_timestamp() ELSE h.sent_at END
 RETURNING h.signup_id

@@ -68,7 +68,9 @@ package enum Queries {
     static let unmarkSent = Statement<NoRow, Int64, Int64>(SQL.unmarkSent)
     static let readCreditShare = Statement<RecordedShare, String>(SQL.readCreditShare)
     static let reserveCreditShare = Statement<Single<Int64>, Int64, Int64, String, Bool>(SQL.reserveCreditShare)
-    static let withdrawRegisterCall = Statement<Single<Int64>, Int64, String>(SQL.withdrawRegisterCall)
+    static let withdrawRegisterCall = Statement<Single<Int64>, Int64, String, Int64>(
+        SQL.withdrawRegisterCall
+    )
     static let deleteOldThrottles = Statement<Single<Int32>, Int32>(SQL.deleteOldThrottles)
     static let withdrawCreditShare = Statement<NoRow, Int64, String, Bool>(SQL.withdrawCreditShare)
     static let lockPhone = Statement<NoRow, String>(SQL.lockPhone)

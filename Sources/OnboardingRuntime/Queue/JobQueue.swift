@@ -230,7 +230,7 @@ struct JobQueue: Sendable {
         case .none, .codeErased: return
         case .sentMark: break
         case .registerCall(let phoneNumberID):
-            _ = try await pool.run(Queries.withdrawRegisterCall(lease.signupID, phoneNumberID))
+            _ = try await pool.run(Queries.withdrawRegisterCall(lease.signupID, phoneNumberID, lease.id))
         case .creditShare(let wabaID, let attaches):
             _ = try await pool.run(Queries.withdrawCreditShare(lease.signupID, wabaID, attaches))
         }

@@ -53,7 +53,11 @@ struct Settler: Sendable {
                 if Task.isCancelled { break }
             }
             let now = ContinuousClock.now
-            rest.removeAll { $0.leaseEnd <= now }
+            if isUncertain, rest.allSatisfy({ $0.leaseEnd <= now }) {
+                // One look at what was committed, or results that moved their jobs would be recorded as stale.
+                moved.formUnion(await committed(of: rest))
+                break
+            }
             do {
                 try await Task.sleep(for: pause)
             } catch {
@@ -62,6 +66,16 @@ struct Settler: Sendable {
             pause = min(pause * 2, .seconds(1))
         }
         return moved
+    }
+
+    /// Those whose commit had been lost with its answer.
+    private func committed(of results: [Result]) async -> Set<Lease> {
+        do throws(PostgresError) {
+            return try await queue.settled(of: results.map(\.settlement))
+        } catch {
+            logger.error("results of unknown fate, recorded as stale", metadata: ["error": "\(error)"])
+            return []
+        }
     }
 
     /// They move nothing, but a token, an allocation's or a message's id cannot be had again.

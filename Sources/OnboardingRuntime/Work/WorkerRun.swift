@@ -157,7 +157,8 @@ final class WorkerRun: Sendable {
         note: ([ClaimRow], Duration) -> Void = { _, _ in }
     ) async throws(PostgresError) -> Claimed {
         let free = min(slots - held.count, Worker.claimMax)
-        guard free > 0 else { return .none }
+        // The other lane's claim may have brought a job that runs alone.
+        guard free > 0, !held.runsAlone else { return .none }
         let leaseID = leases.next()
         let asked = ContinuousClock.now
         let rows = try await queue.claim(
