@@ -1,6 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// One list for every target, so that none is checked less strictly than another. A misspelt feature name compiles
 /// silently and is off, so each module that holds code guards itself in CompilerSettings.swift.
 let strict: [SwiftSetting] = [
@@ -10,6 +14,25 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
 ]
+
+/// The linker that Swift for Linux brings along, and relocations packed (RELR) where the C library can read them, from glibc
+/// 2.36 on: a process reads all of its relocations when it starts, and then they are resident.
+func linking() -> [LinkerSetting] {
+    #if canImport(Glibc)
+        var flags = ["-use-ld=lld"]
+        let name = [CChar](unsafeUninitializedCapacity: 64) {
+            $1 = confstr(Int32(_CS_GNU_LIBC_VERSION), $0.baseAddress, 64)
+        }
+        let version = String(decoding: name.dropLast().map(UInt8.init), as: UTF8.self)
+            .split { !$0.isNumber }.compactMap { Int($0) }
+        if version.count == 2, version[0] > 2 || version[1] >= 36 {
+            flags += ["-Xlinker", "-z", "-Xlinker", "pack-relative-relocs"]
+        }
+        return [.unsafeFlags(flags)]
+    #else
+        return []
+    #endif
+}
 
 let package = Package(
     name: "embark",
@@ -83,7 +106,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict
+            swiftSettings: strict,
+            linkerSettings: linking()
         ),
         .target(
             name: "Support",

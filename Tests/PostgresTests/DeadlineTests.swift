@@ -4,14 +4,12 @@ import Support
 import Testing
 
 @Suite(.database(Sample.template), .serialized) struct DeadlineTests {
-    /// What may be added to a deadline, and what a machine may add that runs hundreds of tests beside this one.
+    /// What may be added to a deadline. scripts/test lets no other target's tests run beside these.
     private static let tolerance = Duration.milliseconds(250)
-    private static let toleranceUnderLoad = Duration.seconds(2)
 
     @Test("A hung statement ends at its deadline and leaves the connection usable")
     func hungStatement() async throws {
         let connection = try await TestDatabase.current.connect()
-        var fastest = Duration.seconds(60)
         for _ in 0..<3 {
             let (error, time) = try await timed {
                 try await failure { () throws(PostgresError) in
@@ -21,11 +19,9 @@ import Testing
             #expect(error.kind == .deadlineExceeded)
             #expect(error.sqlState == "57014")
             #expect(error.statementName == "sleep")
-            #expect(time >= .milliseconds(200) && time < .milliseconds(200) + Self.toleranceUnderLoad)
-            fastest = min(fastest, time)
+            #expect(time >= .milliseconds(200) && time < .milliseconds(200) + Self.tolerance)
             #expect(try await connection.run(Sample.one()) == [Single(1)])
         }
-        #expect(fastest < .milliseconds(200) + Self.tolerance)
         #expect(await connection.isUsable)
     }
 
@@ -54,7 +50,7 @@ import Testing
         )
         let calls = [slowInsert(1, 0), slowInsert(2, 60), slowInsert(3, 60), slowInsert(4, 60)]
         let (results, time) = await timed { await connection.each(calls, deadline: .milliseconds(200)) }
-        #expect(time < .milliseconds(200) + .seconds(1) + Self.toleranceUnderLoad)
+        #expect(time < .milliseconds(200) + .seconds(1) + Self.tolerance)
         #expect(results.map { $0.kind } == [nil, .deadlineExceeded, .deadlineExceeded, .deadlineExceeded])
         #expect(await connection.isUsable)
         let other = try await TestDatabase.current.connect()
@@ -111,7 +107,7 @@ import Testing
                 }
             }
             #expect(error.kind == .deadlineExceeded)
-            #expect(time >= .milliseconds(1200) && time < .milliseconds(1200) + Self.toleranceUnderLoad)
+            #expect(time >= .milliseconds(1200) && time < .milliseconds(1200) + Self.tolerance)
             #expect(await !connection.isUsable)
             let next = try await failure { () throws(PostgresError) in try await connection.run(Sample.one()) }
             #expect(next.kind == .closed)
