@@ -12,7 +12,8 @@ struct BenchmarkCommand: AsyncParsableCommand {
         discussion: """
             Makes the schema embark and drops it at the end; a database that has one is
             refused. Compares with pgbench, which has to be installed, in the same minutes.
-            scripts/bench runs all of it on a private PostgreSQL. Use a release build.
+            scripts/bench runs all of it on a private PostgreSQL. Use a release build. The
+            role has to be a superuser: there is a CHECKPOINT before each round.
 
             engine    steps settled, recorded and enqueued a second, without calls
             chain     1,000 signups of five steps, each a call of 50 ms
@@ -92,7 +93,18 @@ struct BenchmarkCommand: AsyncParsableCommand {
             let encoder = JSONEncoder()
             encoder.keyEncodingStrategy = .convertToSnakeCase
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return output.objects(try report.lines.map { String(decoding: try encoder.encode($0), as: UTF8.self) })
+            func json(_ value: some Encodable) throws -> String {
+                String(decoding: try encoder.encode(value), as: UTF8.self)
+            }
+            if output.format == .jsonl { return output.objects(try report.lines.map(json)) }
+            return output.line(
+                try Output.object([
+                    "embark": Output.quoted(Version.current), "postgresql": Output.quoted(report.server),
+                    "processors": "\(ProcessInfo.processInfo.activeProcessorCount)", "lines": json(report.lines),
+                    "points": json(report.points),
+                    "held": json(report.held.map { [$0.lowerBound, $0.upperBound] } ?? []),
+                ])
+            )
         }
         output.table(
             header: ["MEASURE", "WHAT", "FIGURE", "", "AGAINST", "RATIO", "MUST BE", "REACHED"],

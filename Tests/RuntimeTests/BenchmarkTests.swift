@@ -158,6 +158,13 @@ struct CommandBenchmarkTests {
         }
         #expect(try String(contentsOfFile: file, encoding: .utf8).contains("<polyline"))
         try FileManager.default.removeItem(atPath: file)
+        // What the medians are taken of, what else was done, and what one step cost the server.
+        let whole = try #require(lines.first { $0["what"] as? String == "one worker process, against pgbench" })
+        #expect((whole["rounds"] as? [Double])?.count == 1)
+        #expect((whole["reference_rounds"] as? [Double])?.count == 1)
+        let wal = lines.filter { ($0["what"] as? String)?.hasSuffix("WAL a step") == true }
+        #expect(wal.count == 4)
+        #expect(wal.allSatisfy { ($0["value"] as? Double ?? 0) > 100 }, "\(wal)")
         #expect(try await texts("SELECT to_regnamespace('embark') IS NULL || ''") == ["true"])
     }
 }

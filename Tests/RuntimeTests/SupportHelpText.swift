@@ -575,7 +575,8 @@ extension HelpText {
 
             Makes the schema embark and drops it at the end; a database that has one is
             refused. Compares with pgbench, which has to be installed, in the same minutes.
-            scripts/bench runs all of it on a private PostgreSQL. Use a release build.
+            scripts/bench runs all of it on a private PostgreSQL. Use a release build. The
+            role has to be a superuser: there is a CHECKPOINT before each round.
 
             engine    steps settled, recorded and enqueued a second, without calls
             chain     1,000 signups of five steps, each a call of 50 ms

@@ -73,8 +73,19 @@ public struct BenchmarkDatabase: Sendable {
     /// CPU that the whole server has used so far; nil when it is not on this machine, or /proc is not there.
     var serverCPUSeconds: Double? { ProcessUsage.serverCPUSeconds(backend: connection.backendProcessID) }
 
+    /// What the server spends while the body runs, on each of the units that it says it did.
+    func cost(of body: () async throws -> Double) async throws -> BenchmarkReport.Cost {
+        let cpu = serverCPUSeconds
+        let wal = try await walBytes()
+        let units = max(try await body(), 1)
+        return BenchmarkReport.Cost(
+            serverMicroseconds: cpu.flatMap { cpu in serverCPUSeconds.map { ($0 - cpu) * 1e6 / units } },
+            walBytes: (try await walBytes() - wal) / units
+        )
+    }
+
     /// Bytes of write-ahead log so far.
-    func walBytes() async throws(PostgresError) -> Double {
+    private func walBytes() async throws(PostgresError) -> Double {
         try await number("SELECT (pg_current_wal_lsn() - '0/0')::text")
     }
 }

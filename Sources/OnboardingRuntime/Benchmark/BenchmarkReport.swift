@@ -7,8 +7,11 @@ public struct BenchmarkReport: Sendable {
         public let what: String
         public let value: Double
         public let unit: String
+        /// What it is the median of, in the order in which the rounds were run.
+        public let rounds: [Double]
         /// What it is compared with, in the same unit.
         public var reference: Double?
+        public var referenceRounds: [Double]?
         public var ratio: Double?
         /// Such as "≥ 0.85"; nil for a figure that is only shown.
         public var bar: String?
@@ -23,6 +26,8 @@ public struct BenchmarkReport: Sendable {
         public let p99: Double
     }
 
+    /// PostgreSQL's version, as it says it.
+    public var server = ""
     public private(set) var lines: [Line] = []
     /// The held snapshot's run, for the plot.
     public var points: [Point] = []
@@ -33,41 +38,67 @@ public struct BenchmarkReport: Sendable {
 
     public init() {}
 
-    mutating func add(_ measure: String, _ what: String, _ value: Double, _ unit: String) {
-        lines.append(Line(measure: measure, what: what, value: value, unit: unit))
+    /// What a figure must be.
+    enum Bar {
+        case atMost(Double)
+        case atLeast(Double)
+        /// Its ratio to what it is compared with.
+        case ratioAtLeast(Double)
     }
 
-    /// A figure that must be at most so much.
-    mutating func add(_ measure: String, _ what: String, _ value: Double, _ unit: String, atMost limit: Double) {
-        var line = Line(measure: measure, what: what, value: value, unit: unit)
-        line.bar = "≤ \(Self.text(limit))"
-        line.isReached = value <= limit
+    /// A figure: the median of its rounds, against that of another's.
+    mutating func add(
+        _ measure: String,
+        _ what: String,
+        _ rounds: [Double],
+        _ unit: String,
+        against reference: [Double]? = nil,
+        must bar: Bar? = nil
+    ) {
+        var line = Line(measure: measure, what: what, value: Self.median(rounds), unit: unit, rounds: rounds)
+        if let reference {
+            line.reference = Self.median(reference)
+            line.referenceRounds = reference
+            line.ratio = line.reference.map { $0 > 0 ? line.value / $0 : 0 }
+        }
+        switch bar {
+        case nil: break
+        case .atMost(let limit):
+            line.bar = "≤ \(Self.text(limit))"
+            line.isReached = line.value <= limit
+        case .atLeast(let limit):
+            line.bar = "≥ \(Self.text(limit))"
+            line.isReached = line.value >= limit
+        case .ratioAtLeast(let limit):
+            line.bar = "ratio ≥ \(Self.text(limit))"
+            line.isReached = (line.ratio ?? 0) >= limit
+        }
         lines.append(line)
     }
 
-    /// A figure that must be at least so much.
-    mutating func add(_ measure: String, _ what: String, _ value: Double, _ unit: String, atLeast limit: Double) {
-        var line = Line(measure: measure, what: what, value: value, unit: unit)
-        line.bar = "≥ \(Self.text(limit))"
-        line.isReached = value >= limit
-        lines.append(line)
-    }
-
-    /// A figure whose ratio to another counts.
+    /// A figure that was taken once.
     mutating func add(
         _ measure: String,
         _ what: String,
         _ value: Double,
         _ unit: String,
-        against reference: Double,
-        ratioAtLeast limit: Double
+        against reference: Double? = nil,
+        must bar: Bar? = nil
     ) {
-        var line = Line(measure: measure, what: what, value: value, unit: unit)
-        line.reference = reference
-        line.ratio = reference > 0 ? value / reference : 0
-        line.bar = "ratio ≥ \(Self.text(limit))"
-        line.isReached = (line.ratio ?? 0) >= limit
-        lines.append(line)
+        add(measure, what, [value], unit, against: reference.map { [$0] }, must: bar)
+    }
+
+    /// What a unit of work cost, where it could be told: CPU only of a server on the same machine.
+    mutating func addCost(_ measure: String, _ what: String, _ costs: [Cost], a unit: String) {
+        let cpu = costs.compactMap(\.serverMicroseconds)
+        if cpu.count == costs.count { add(measure, "\(what), server CPU a \(unit)", cpu, "µs") }
+        add(measure, "\(what), WAL a \(unit)", costs.map(\.walBytes), "bytes")
+    }
+
+    /// What the server spent on one unit of work.
+    struct Cost: Sendable {
+        var serverMicroseconds: Double?
+        var walBytes: Double
     }
 
     public static func text(_ value: Double) -> String {
