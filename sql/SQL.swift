@@ -24,6 +24,7 @@ public enum SQL {
         File("m0006_operators", PackageResources.m0006_operators_sql),
         File("m0007_engine", PackageResources.m0007_engine_sql),
         File("m0008_throttles", PackageResources.m0008_throttles_sql),
+        File("m0009_replay", PackageResources.m0009_replay_sql),
     ]
 
     /// Roles, schema and migration history: a script of its own, run before each migration round.
@@ -50,6 +51,10 @@ public enum SQL {
     // Operators
     public static let explainSignup = File("explain_signup", PackageResources.explain_signup_sql)
     public static let replaySignup = File("replay_signup", PackageResources.replay_signup_sql)
+    public static let findFailedSignups = File("find_failed_signups", PackageResources.find_failed_signups_sql)
+    public static let planReplays = File("plan_replays", PackageResources.plan_replays_sql)
+    public static let skipStep = File("skip_step", PackageResources.skip_step_sql)
+    public static let cancelSignup = File("cancel_signup", PackageResources.cancel_signup_sql)
     public static let resolveEffect = File("resolve_effect", PackageResources.resolve_effect_sql)
     public static let snapshot = File("snapshot", PackageResources.snapshot_sql)
 
@@ -109,7 +114,7 @@ public enum SQL {
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
         readInstallation, writeInstallation,
         enqueueSignup, enqueueJSON, listSignups, findSignup, readCredential, listAttempts,
-        explainSignup, replaySignup, resolveEffect, snapshot,
+        explainSignup, replaySignup, findFailedSignups, planReplays, skipStep, cancelSignup, resolveEffect, snapshot,
         registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,
         claim, settle, recordLate, findSettled, giveBack, hasJobs, numberOutcomes, deleteOldAttempts,
         sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, withdrawRegisterCall,

@@ -464,8 +464,9 @@ enum ErrorTable {
         ),
         Row(
             ["credit_share_elsewhere"],
-            "Another signup of the same account is sharing the credit line and is not through.",
-            "you (see to that signup first)"
+            "Another signup of the same account has the share of the credit line, and the account shows none.",
+            "you (see to that signup; when it has ended and no line is there, resolve this one)",
+            .takingOver
         ),
         Row(
             ["other_waba"],

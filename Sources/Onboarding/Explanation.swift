@@ -23,6 +23,8 @@ public struct Explanation: Sendable, Equatable {
         case withCode
         /// Not before somebody has said whether the last call had its effect.
         case afterResolving
+        /// As it is, or with what another signup has begun and not brought to an end.
+        case takingOver
     }
 
     /// - Parameter errorCode: as on the signup: Graph's code, with its subcode where there is one, or a word of ours.
@@ -48,6 +50,7 @@ public struct Explanation: Sendable, Equatable {
             // One or the other: whichever is true.
             case .afterResolving:
                 ["embark resolve {id} --happened" + reason, "embark resolve {id} --did-not-happen" + reason]
+            case .takingOver: ["embark replay {id}" + reason, "embark resolve {id} --did-not-happen" + reason]
             }
         return (remedies + last).map { command in
             command.split(separator: "{id}", omittingEmptySubsequences: false).joined(separator: "\(id)")

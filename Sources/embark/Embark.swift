@@ -24,8 +24,8 @@ struct Embark: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             MigrateCommand.self, ConfigureCommand.self, WorkerCommand.self, SignupCommand.self, WhyCommand.self,
-            ErrorsCommand.self, ReplayCommand.self, ResolveCommand.self, PauseCommand.self, ResumeCommand.self,
-            TopCommand.self, KeyCommand.self, DoctorCommand.self,
+            ErrorsCommand.self, ReplayCommand.self, SkipCommand.self, CancelCommand.self, ResolveCommand.self,
+            PauseCommand.self, ResumeCommand.self, TopCommand.self, KeyCommand.self, DoctorCommand.self,
             GraphSimulatorCommand.self, BenchmarkCommand.self, BenchmarkEngineCommand.self,
             BenchmarkResponderCommand.self,
         ]

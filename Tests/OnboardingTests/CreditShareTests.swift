@@ -120,6 +120,18 @@ struct CreditShareTests {
             change: { $0.creditShare = .init(signupID: 8, posts: 1, secondsSincePost: 600) }
         ),
         Case(
+            name: "another signup was at it, has ended a moment ago, and its share may not be visible yet",
+            events: [unfunded],
+            expected: "wait credit_share_elsewhere for 60 s",
+            change: { $0.creditShare = .init(signupID: 8, posts: 1, secondsSincePost: 59, hasEnded: true) }
+        ),
+        Case(
+            name: "another signup was at it and has ended: nothing comes of it by waiting",
+            events: [unfunded],
+            expected: "fail credit_share_elsewhere, operator",
+            change: { $0.creditShare = .init(signupID: 8, posts: 1, secondsSincePost: 60, hasEnded: true) }
+        ),
+        Case(
             name: "another signup was faster",
             events: [unfunded, .refused(.creditShareElsewhere(signupID: 8))],
             expected: "wait credit_share_elsewhere for 60 s"

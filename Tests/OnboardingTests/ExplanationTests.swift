@@ -66,6 +66,16 @@ import Testing
             ]
         ),
         Case(
+            code: "credit_share_elsewhere",
+            party: .operator,
+            step: .shareCreditLine,
+            means: "Another signup of the same account has the share of the credit line, and the account shows none.",
+            replay: .takingOver,
+            commands: [
+                #"embark replay 4711 --reason "…""#, #"embark resolve 4711 --did-not-happen --reason "…""#,
+            ]
+        ),
+        Case(
             code: "credit_line_missing",
             party: .operator,
             step: .shareCreditLine,

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(167);
+SELECT plan(173);
 
 -- Something to work on: signup 1 runs, signup 2 waits on the customer.
 SELECT embark.enqueue_signup(code => 'c', currency => 'USD', external_id => 'here');
@@ -150,6 +150,10 @@ INSERT INTO test.functions VALUES
     ('renew_signup',           'upstream migrator'),
     ('outcomes_since',         'upstream operator reader migrator'),
     ('replay',                 'operator migrator'),
+    ('replay_refusal',         'operator migrator'),
+    ('skip',                   'operator migrator'),
+    ('cancel',                 'operator migrator'),
+    ('go_on',                  'migrator'),
     ('resolve',                'operator migrator'),
     ('pause',                  'operator migrator'),
     ('resume',                 'operator migrator'),
@@ -209,8 +213,8 @@ SELECT is_empty(
 -- Functions that run with the owner's rights.
 SELECT is(
     (SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc WHERE pronamespace = 'embark'::regnamespace AND prosecdef),
-    ARRAY['credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'mend', 'number_outcomes',
-          'outcomes_since', 'pause', 'renew_signup', 'replay', 'resolve', 'resume'],
+    ARRAY['cancel', 'credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'mend', 'number_outcomes',
+          'outcomes_since', 'pause', 'renew_signup', 'replay', 'resolve', 'resume', 'skip'],
     'these functions run with the rights of their owner, and no others');
 SELECT is_empty(
     $$SELECT oid::regprocedure, proconfig FROM pg_proc
@@ -239,6 +243,8 @@ INSERT INTO test.work (role, what, statement) VALUES
     ('upstream', 'reads the outcomes', $$SELECT * FROM embark.outcomes_since(0)$$),
     ('operator', 'reads the jobs', $$SELECT * FROM embark.job_list$$),
     ('operator', 'replays a signup', $$SELECT embark.replay(2, new_code => 'AQ-new')$$),
+    ('operator', 'asks why a replay would be refused', $$SELECT embark.replay_refusal(2)$$),
+    ('operator', 'cancels a signup that runs', $$SELECT embark.cancel(1)$$),
     ('operator', 'reads the outcomes', $$SELECT * FROM embark.outcomes_since(0)$$),
     ('reader', 'reads the jobs', $$SELECT * FROM embark.job_list$$),
     ('reader', 'reads the attempts and the audit', $$SELECT * FROM embark.attempts CROSS JOIN embark.audit$$),

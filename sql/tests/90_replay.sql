@@ -2,7 +2,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(57);
+SELECT plan(74);
 
 CREATE SCHEMA test;
 -- A signup that stands as a worker would have left it. Its plan has every step of a solution partner.
@@ -182,6 +182,56 @@ SELECT is(
                         test.stand('more bounds', 'failed', 'register_phone', '2'))),
     'accepted', 'a reason of 2,000 characters and an actor of 255 are accepted');
 -- Who may: 70_privileges.sql. That it does not look where its caller says: 71_hijacking.sql.
+
+-- The number's register calls: four of Embark's own, up to nine with operators' replays, the tenth never.
+CREATE TEMPORARY TABLE counted AS
+SELECT test.stand('counted', 'failed', 'register_phone', '131000') AS id, test.stand('before it', 'failed', 'subscribe_app', '2') AS earlier,
+       test.stand('behind it', 'failed', 'register_phone', '2') AS behind;
+UPDATE embark.signups SET phone_number_id = '77' WHERE id IN (SELECT unnest(ARRAY[id, earlier, behind]) FROM counted);
+UPDATE embark.signups SET plan = plan || 'send_test_message'::text, failed_step = 'send_test_message' WHERE id = (SELECT behind FROM counted);
+-- The newest ones first in the table, one that is too old to count, and one of another number.
+INSERT INTO embark.register_calls (phone_number_id, signup_id, automatic, called_at)
+SELECT '77', id, n > 5, now() - n * interval '1 h' FROM counted, generate_series(1, 8) AS n;
+INSERT INTO embark.register_calls (phone_number_id, signup_id, called_at)
+SELECT v.phone, id, now() - v.age FROM counted, (VALUES ('77', interval '73 h'), ('78', interval '1 h')) AS v (phone, age);
+SELECT is(embark.replay_refusal(id), NULL, 'with eight calls in 72 hours there is one left for a replay') FROM counted;
+INSERT INTO embark.register_calls (phone_number_id, signup_id, called_at) SELECT '77', id, now() - interval '71 h 30 min' FROM counted;
+SELECT is(
+    test.refusal(format('SELECT embark.replay(%s)', id),
+        to_char(date_trunc('minute', now() + interval '31 min') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC, or skip'),
+    '55000 embark.signup_id', 'with nine it is refused, with the time from which there is one again') FROM counted;
+SELECT is(test.refusal(format('SELECT embark.replay(%s)', earlier), 'a tenth would block it'), '55000 embark.signup_id',
+    'also from an earlier step that leads there') FROM counted;
+SELECT is(embark.replay_refusal(behind), NULL, 'not from a step behind it') FROM counted;
+SELECT is(substr(embark.replay_refusal(behind, 'register_phone'), 1, 15), '55000 signup_id', 'but from it again') FROM counted;
+SELECT is(embark.replay_refusal(id, phone_number_id => '78'), NULL, 'nor with another number, which is about to be mended') FROM counted;
+INSERT INTO embark.register_calls (phone_number_id, signup_id, called_at) SELECT '77', id, now() - interval '2 h' FROM counted;
+SELECT is(
+    test.refusal(format('SELECT embark.replay(%s)', id),
+        to_char(date_trunc('minute', now() + interval '64 h 1 min') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC, or skip'),
+    '55000 embark.signup_id', 'with ten, two of them have to grow old first') FROM counted;
+DELETE FROM embark.register_calls WHERE phone_number_id = '77' AND called_at > now() - interval '150 min';
+SELECT is(test.refusal(format('SELECT embark.replay(%s)', id)), 'accepted', 'and when they are, it is accepted') FROM counted;
+SELECT is((SELECT count(*)::integer FROM embark.register_calls WHERE phone_number_id = '77'), 8, 'a replay itself is no call') FROM counted;
+
+-- Whoever replays says what they have seen.
+CREATE TEMPORARY TABLE seen AS SELECT test.stand('seen', 'failed', 'subscribe_app', '2') AS id;
+SELECT is(test.refusal(format('SELECT embark.replay(%s, expected_generation => 2)', id), 'at generation 1'), '55000 embark.signup_id',
+    'another generation than the one that was seen is not replayed') FROM seen;
+SELECT is(embark.replay(id, expected_generation => 1), 2, 'the one that was seen is') FROM seen;
+UPDATE embark.signups SET state = 'failed', failed_step = 'subscribe_app', error_code = '2' WHERE id = (SELECT id FROM seen);
+DELETE FROM embark.jobs WHERE signup_id = (SELECT id FROM seen);
+SELECT is(test.refusal(format('SELECT embark.replay(%s, expected_generation => 1)', id), 'replayed meanwhile: it is failed, at generation 2'),
+    '55000 embark.signup_id', 'of two who saw the same failure the second one is told, even when it has failed again') FROM seen;
+SELECT is(embark.replay(id), 3, 'who expects nothing replays what there is') FROM seen;
+
+-- A preview says what the replay says, and touches nothing.
+CREATE TEMPORARY TABLE previewed AS SELECT test.stand('previewed', 'failed', 'exchange_code', 'code_spent') AS id;
+SELECT is(embark.replay_refusal(id) ~ '^55000 new_code is required', true, 'a dead code needs a new one') FROM previewed;
+SELECT is(embark.replay_refusal(id, has_code => true), NULL, 'and with one there is nothing against it') FROM previewed;
+UPDATE embark.signups SET business_id = '9' WHERE id = (SELECT id FROM previewed);
+SELECT is(embark.replay_refusal(id), NULL, 'nor where the token can be recovered without it') FROM previewed;
+SELECT is((SELECT state::text || generation FROM embark.signups JOIN previewed USING (id)), 'failed1', 'and nothing was changed');
 
 -- Its hint is of use to an operator.
 CREATE FUNCTION test.hint() RETURNS text LANGUAGE plpgsql AS

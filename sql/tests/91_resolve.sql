@@ -2,7 +2,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(21);
+SELECT plan(36);
 
 CREATE SCHEMA test;
 -- A signup whose call at this step may have had its effect, as a worker would have left it.
@@ -37,6 +37,9 @@ EXCEPTION WHEN OTHERS THEN
     RETURN state || ' ' || field;
 END
 $$;
+
+CREATE FUNCTION test.owns(signup bigint) RETURNS void LANGUAGE sql AS
+$$ UPDATE embark.credit_shares SET signup_id = signup, posts = 1 WHERE waba_id = '1' $$;
 
 -- It had happened.
 CREATE TEMPORARY TABLE shared AS SELECT test.stand('shared', 'share_credit_line') AS id;
@@ -82,6 +85,44 @@ SELECT is(s.warnings, '{other}', 'leaves no warning of its own') FROM embark.sig
 CREATE TEMPORARY TABLE unmessaged AS SELECT test.stand('unmessaged', NULL, 'completed', 'test_message_uncertain') AS id;
 SELECT is(embark.resolve(id, false), 'completed', 'a test message that did not go out') FROM unmessaged;
 SELECT is(s.warnings, '{other,test_message_failed}', 'is one that failed') FROM embark.signups AS s JOIN unmessaged USING (id);
+
+-- Another signup of the account has the share and has ended; the line is not there. This one takes it over.
+DELETE FROM embark.credit_shares;
+CREATE TEMPORARY TABLE blocked AS
+SELECT test.stand('owner', NULL, 'completed', 'other') AS owner, test.stand('blocked', 'share_credit_line', 'failed', 'credit_share_elsewhere') AS id;
+INSERT INTO embark.credit_shares (waba_id, signup_id, posts, attachments, allocation_config_id) SELECT '1', owner, 2, 1, '58' FROM blocked;
+INSERT INTO embark.credit_shares (waba_id, signup_id, posts, allocation_config_id) SELECT '9', owner, 2, '59' FROM blocked;
+UPDATE embark.signups SET state = 'running' WHERE id = (SELECT owner FROM blocked);
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, false)', id)), '55000 signup_id', 'not while the one that has the share runs') FROM blocked;
+UPDATE embark.signups SET state = 'completed' WHERE id = (SELECT owner FROM blocked);
+SELECT is(embark.resolve(id, false, 'ada', 'taken back last week'), 'share_credit_line', 'once it has ended the blocked one shares anew') FROM blocked;
+SELECT is((SELECT h.signup_id = b.id AND h.posts + h.attachments = 0 AND h.allocation_config_id IS NULL FROM embark.credit_shares AS h WHERE h.waba_id = '1'),
+    true, 'with the account''s row, as if nobody had posted') FROM blocked AS b;
+SELECT is((SELECT h.signup_id = b.owner AND h.posts = 2 AND h.allocation_config_id = '59' FROM embark.credit_shares AS h WHERE h.waba_id = '9'),
+    true, 'and no other account''s') FROM blocked AS b;
+SELECT is(a.detail ->> 'share_taken_over_from', b.owner::text, 'the audit says from whom') FROM blocked AS b JOIN embark.audit AS a ON a.signup_id = b.id;
+SELECT is((SELECT count(*)::integer FROM embark.jobs WHERE signup_id = id AND step = 'share_credit_line'), 1, 'and its job is the step') FROM blocked;
+-- Taken over from one that is cancelled, or that failed; with the line there after all.
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, false)', v.blocked)), 'accepted', 'also from one that is ' || v.state)
+  FROM (SELECT state, test.stand('blocked by ' || state, 'share_credit_line', 'failed', 'credit_share_elsewhere') AS blocked,
+               test.stand('owner ' || state, 'share_credit_line', state) AS owner
+          FROM unnest(ARRAY['cancelled', 'failed']) AS state) AS v,
+       LATERAL (SELECT test.owns(v.owner)) AS o;
+SELECT is(embark.resolve(test.stand('line is there', 'share_credit_line', 'failed', 'credit_share_elsewhere'), true), 'register_phone',
+    'where the line is there after all the signup goes on behind the step');
+SELECT is((SELECT signup_id <> (SELECT id FROM embark.signups WHERE external_id = 'line is there') FROM embark.credit_shares WHERE waba_id = '1'), true,
+    'and leaves the share to the other');
+-- Of its own uncertain posts another's row is none.
+CREATE TEMPORARY TABLE strange AS SELECT test.stand('strange', 'share_credit_line') AS id;
+UPDATE embark.credit_shares SET posts = 2 WHERE waba_id = '1';
+SELECT is(embark.resolve(id, false), 'share_credit_line', 'an uncertain post of one''s own that did not happen') FROM strange;
+SELECT is((SELECT h.signup_id <> s.id AND h.posts = 2 FROM embark.credit_shares AS h WHERE h.waba_id = '1'), true,
+    'takes nothing from anybody') FROM strange AS s;
+-- A code that is another step's, or none at all.
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, true)', test.stand('no code', 'register_phone', 'failed', NULL))), '55000 signup_id',
+    'a failure without a code is refused');
+SELECT is((SELECT count(*)::integer FROM embark.credit_shares), 2, 'there is one row an account, as before');
+SELECT is((SELECT count(*)::integer FROM embark.outcomes AS o JOIN blocked AS b ON b.id = o.signup_id), 0, 'and no outcome of what goes on');
 
 -- What cannot be resolved.
 SELECT is(test.refusal('SELECT embark.resolve(NULL, true)'), '22023 signup_id', 'no id is refused');

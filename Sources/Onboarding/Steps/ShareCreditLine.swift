@@ -128,7 +128,13 @@ enum ShareCreditLine {
         }
         if let share = context.creditShare {
             guard share.signupID == context.signup.id || share.posts + share.attachments == 0 else {
-                return .finish(.wait(elsewhere(share.signupID), seconds: readBackSeconds))
+                // One that has ended brings no line any more: somebody has to say that there is none.
+                let isOver = share.hasEnded && share.secondsSincePost >= Double(readBackSeconds)
+                return .finish(
+                    isOver
+                        ? .fail(elsewhere(share), waitingOn: .operator)
+                        : .wait(elsewhere(share.signupID), seconds: readBackSeconds)
+                )
             }
             let posts = attaches ? share.attachments : share.posts
             if posts > 0, share.secondsSincePost < Double(readBackSeconds) {
@@ -194,6 +200,14 @@ enum ShareCreditLine {
         Problem(
             code: "credit_share_elsewhere",
             message: "signup \(signupID) shares the credit line with the same account and is not through yet"
+        )
+    }
+
+    private static func elsewhere(_ share: StepContext.CreditShare) -> Problem {
+        Problem(
+            code: "credit_share_elsewhere",
+            message: "signup \(share.signupID) has shared the credit line with the same account and has ended, and the account"
+                + " shows no share"
         )
     }
 

@@ -45,12 +45,21 @@ public struct StepContext: Sendable {
         public var posts: Int
         public var attachments: Int
         public var secondsSincePost: Double
+        /// Whether that signup is completed or cancelled: nothing more comes of it by itself.
+        public var hasEnded: Bool
 
-        public init(signupID: Int64, posts: Int, attachments: Int = 0, secondsSincePost: Double) {
+        public init(
+            signupID: Int64,
+            posts: Int,
+            attachments: Int = 0,
+            secondsSincePost: Double,
+            hasEnded: Bool = false
+        ) {
             self.signupID = signupID
             self.posts = posts
             self.attachments = attachments
             self.secondsSincePost = secondsSincePost
+            self.hasEnded = hasEnded
         }
     }
 

@@ -31,7 +31,15 @@ package enum Queries {
 
     // Operators
     static let explainSignup = Statement<SignupCardFacts, Int64?, String?>(SQL.explainSignup)
-    static let replaySignup = Statement<Single<Int32>, Int64, String?, String?, String?, String>(SQL.replaySignup)
+    static let replaySignup = Statement<Single<Int32>, Int64, String?, String?, String?, String, Int32?>(
+        SQL.replaySignup
+    )
+    static let findFailedSignups = Statement<
+        FailedSignup, String, String, Double?, Timestamp?, Timestamp?, Timestamp?, Int64?, Int32
+    >(SQL.findFailedSignups)
+    static let planReplays = Statement<ReplayPlan, [Int64], String?, Bool, String?>(SQL.planReplays)
+    static let skipStep = Statement<Single<String>, Int64, String>(SQL.skipStep)
+    static let cancelSignup = Statement<Single<String?>, Int64, String>(SQL.cancelSignup)
     static let resolveEffect = Statement<Single<String>, Int64, Bool, String>(SQL.resolveEffect)
     static let snapshot = Statement<Single<JSONText>>(SQL.snapshot)
 
@@ -103,7 +111,9 @@ package enum Queries {
         StatementShape(readInstallation), StatementShape(writeInstallation),
         StatementShape(enqueueSignup), StatementShape(enqueueJSON), StatementShape(listSignups),
         StatementShape(findSignup), StatementShape(readCredential), StatementShape(listAttempts),
-        StatementShape(explainSignup), StatementShape(replaySignup), StatementShape(resolveEffect),
+        StatementShape(explainSignup), StatementShape(replaySignup), StatementShape(findFailedSignups),
+        StatementShape(planReplays), StatementShape(skipStep), StatementShape(cancelSignup),
+        StatementShape(resolveEffect),
         StatementShape(snapshot),
         StatementShape(registerWorker), StatementShape(beatWorker), StatementShape(retireWorker),
         StatementShape(takePresence), StatementShape(findAbsentWorkers), StatementShape(releaseAbsentWorkers),

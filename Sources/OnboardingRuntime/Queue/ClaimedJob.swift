@@ -188,7 +188,7 @@ struct ClaimRow: RowDecodable {
 struct RecordedShare: RowDecodable {
     let share: StepContext.CreditShare
 
-    static let columnTypes: [PostgresType] = [.int8, .int4, .int4, .float8]
+    static let columnTypes: [PostgresType] = [.int8, .int4, .int4, .float8, .bool]
 
     init(_ row: inout RowReader) throws(PostgresError) {
         let signupID: Int64 = try row.next()
@@ -198,7 +198,8 @@ struct RecordedShare: RowDecodable {
             signupID: signupID,
             posts: Int(posts),
             attachments: Int(attachments),
-            secondsSincePost: try row.next()
+            secondsSincePost: try row.next(),
+            hasEnded: try row.next()
         )
     }
 }

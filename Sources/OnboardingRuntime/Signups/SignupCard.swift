@@ -83,6 +83,7 @@ public struct SignupCard: Sendable {
             case .withPhone: "safe from \(step), with the number named"
             case .withCurrency: "safe from \(step), with the currency named"
             case .withCode: "safe from \(from), with a new code only"
+            case .takingOver: "safe from \(step); where the other one has ended, resolve it"
             case .afterResolving: "not before it is resolved: the effect may be there already"
             }
         if let quota = Self.quota(facts) { replay += "; " + quota }

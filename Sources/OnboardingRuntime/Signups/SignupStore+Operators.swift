@@ -11,43 +11,6 @@ extension SignupStore {
         try await connection.run(Queries.explainSignup(id(in: reference), reference)).first
     }
 
-    /// Replays a failed signup and returns its new generation.
-    ///
-    /// - Parameter step: nil for the one at which it failed.
-    public static func replay(
-        _ id: Int64,
-        from step: Step?,
-        code: Secret?,
-        pin: Secret?,
-        mending: Mending = Mending(),
-        reason: String,
-        on connection: Connection
-    ) async throws(PostgresError) -> Int32 {
-        let replay = Queries.replaySignup(id, step?.rawValue, code?.revealed, pin?.revealed, reason)
-        // Mended and replayed, or neither.
-        let rows = try await Transaction.run(on: connection) { () async throws(PostgresError) in
-            if mending.phoneNumberID != nil || mending.currency != nil {
-                _ = try await connection.run(
-                    Queries.mendSignup(id, mending.phoneNumberID, mending.currency, reason)
-                )
-            }
-            return try await connection.run(replay)
-        }
-        guard let generation = rows.first?.value else { throw .decoding("the replay returned no generation") }
-        return generation
-    }
-
-    /// What upstream had wrong or had left out; nil stays as it is.
-    public struct Mending: Sendable {
-        public let phoneNumberID: String?
-        public let currency: String?
-
-        public init(phoneNumberID: String? = nil, currency: String? = nil) {
-            self.phoneNumberID = phoneNumberID
-            self.currency = currency
-        }
-    }
-
     /// Lets a scope rest. Returns for how many seconds from now, which is longer where a longer pause is on.
     public static func pause(
         _ scope: Scope,
@@ -84,6 +47,30 @@ extension SignupStore {
             throw .decoding("resolving returned nothing")
         }
         return place
+    }
+
+    /// Leaves out the step at which a signup failed. Returns the step at which it goes on, or `completed`.
+    public static func skip(
+        _ id: Int64,
+        reason: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> String {
+        guard let place = try await connection.run(Queries.skipStep(id, reason)).first?.value else {
+            throw .decoding("skipping returned nothing")
+        }
+        return place
+    }
+
+    /// Ends a signup for good. Returns the step at which it stood; nil where it had none.
+    public static func cancel(
+        _ id: Int64,
+        reason: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> String? {
+        guard let row = try await connection.run(Queries.cancelSignup(id, reason)).first else {
+            throw .decoding("cancelling returned nothing")
+        }
+        return row.value
     }
 
     /// The business token as it is kept, sealed; nil while there is none, or no such signup.

@@ -12,7 +12,9 @@ struct ResolveCommand: AsyncParsableCommand {
             For a signup that failed with effect_uncertain, once you have looked in Meta's
             Business Manager. If the effect happened, the step is done and the signup goes
             on behind it; if not, the step runs again. For a completed signup with the
-            warning test_message_uncertain only the warning is set right.
+            warning test_message_uncertain only the warning is set right. A signup that
+            failed with credit_share_elsewhere takes the share over with --did-not-happen,
+            once the signup that had it has ended.
 
             EXAMPLES
               embark resolve 4711 --happened --reason "the line is on the account"
@@ -40,12 +42,7 @@ struct ResolveCommand: AsyncParsableCommand {
     func run() async throws {
         let output = global.output
         let (id, place) = try await global.withConnection { connection in
-            guard let found = try await SignupStore.find(signup, on: connection) else {
-                throw CommandFailure(
-                    .noSuchThing,
-                    "no signup has the id or the external id \(signup). See: embark signup list"
-                )
-            }
+            let found = try await NamedSignup.find(signup, on: connection)
             let place = try await SignupStore.resolve(
                 found.id,
                 happened: effect == .happened,
