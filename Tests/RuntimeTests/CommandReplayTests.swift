@@ -10,7 +10,11 @@ import Testing
         let result = try await Command.run("replay", "stuck-one", "--reason", "the PIN was reset")
         #expect(
             result.out == """
-                Replaying signup 4 from register_phone.
+                REPLAY OF SIGNUP 4  stuck-one, which failed at register_phone with 133005
+                Done          exchange_code ✓  verify_grant ✓  subscribe_app ✓
+                              share_credit_line ✓ 44
+                Will run      register_phone
+                Register      9 of the number's 9 calls in 72 h are left
                 It runs again, as generation 2. See: embark why 4
 
                 """

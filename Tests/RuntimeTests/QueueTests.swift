@@ -203,6 +203,25 @@ struct QueueTests {
         }
     }
 
+    @Test func `A cancelled signup's call to a number is waited for until its result has come, or a lease's time`()
+        async throws
+    {
+        try await Customer.enqueue(1...1, end: "a")
+        try await Customer.enqueue(1...1, end: "b")
+        try await script("UPDATE embark.jobs SET step = 'register_phone', lane = 5")
+        let precondition = GraphRequest.Precondition.registerCall(phoneNumberID: Customer.phoneID(1))
+        try await Self.withQueue { queue in
+            _ = try await queue.claim(lane: 5, limit: 2, leaseID: 11, from: nil)
+            let (first, second) = (Lease(signupID: 1, id: 11), Lease(signupID: 2, id: 11))
+            #expect(try await queue.permission(for: precondition, lease: first) == .granted)
+            try await script("SELECT embark.cancel(1)")
+            let elsewhere = JobQueue.Permission.refused(.registerElsewhere(signupID: 1))
+            #expect(try await queue.permission(for: precondition, lease: second) == elsewhere)
+            try await script("UPDATE embark.register_calls SET called_at = now() - interval '51 s'")
+            #expect(try await queue.permission(for: precondition, lease: second) == .granted)
+        }
+    }
+
     @Test func `Old attempts are deleted in batches, young ones stay`() async throws {
         try await script(
             """

@@ -9,7 +9,7 @@ struct HelpText: Sendable, CustomTestStringConvertible {
 
     static let all = [
         main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, errors, replay,
-        resolve, pause, resume, top,
+        skip, cancel, resolve, pause, resume, top,
     ]
 
     init(_ command: String..., text: String) {
@@ -51,8 +51,10 @@ extension HelpText {
               why                     Say why a signup stopped, whose move it is, and what
                                       to do next.
               errors                  Explain Meta's error codes, and Embark's own.
-              replay                  Let a failed signup go on, from where it failed or
+              replay                  Let failed signups go on, from where they failed or
                                       earlier.
+              skip                    Leave out the step at which a signup failed.
+              cancel                  Give a running or failed signup up, for good.
               resolve                 Say whether an uncertain call had its effect.
               pause                   Keep all workers from calling a part of Graph for a
                                       while.
@@ -358,23 +360,42 @@ extension HelpText {
     static let replay = HelpText(
         "replay",
         text: #"""
-            OVERVIEW: Let a failed signup go on, from where it failed or earlier.
+            OVERVIEW: Let failed signups go on, from where they failed or earlier.
 
-            Keeps all history and starts a new generation. What cannot work is refused with
-            what to do instead (exit 2); embark why says it beforehand. An argument can be
-            seen by every user of the machine while the command runs: give the code and the
-            PIN as - to have them read from standard input, a line each, the code first.
+            Keeps all history and starts a new generation. Prints first what is done, what
+            will run, and what is left of the number's register calls. What cannot work is
+            refused with what to do instead (exit 2), also in a dry run; one of many that
+            is refused leaves the others alone. An argument can be seen by every user of
+            the machine while the command runs: give the code and the PIN as - to have
+            them read from standard input, a line each, the code first.
+
+            A filter takes the signups that failed at one step with one error code, those
+            that failed longest ago first. More than one signup is asked for on a terminal,
+            and needs --yes elsewhere (exit 64). One that somebody else has replayed since
+            its plan was made is refused.
 
             EXAMPLES
               embark replay 4711 --reason "Meta's outage is over"
               embark replay 4711 --pin - --reason "customer told us the PIN"
               embark replay acme-7731 --from exchange_code --code -
               embark replay 4711 --phone-number-id 106540352242922
+              embark replay 4711 4712 acme-7731 --dry-run
+              embark replay --state failed --step register_phone --error-code 131000 \
+                --since 24h --rate 5/s --reason "Meta's outage is over"
 
-            USAGE: embark replay <signup> [--from <step>] [--code <code>] [--pin <pin>] [--phone-number-id <id>] [--currency <code>] [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+            USAGE: embark replay [<options>] [<signups> ...]
 
             ARGUMENTS:
-              <signup>                The signup's id or its external id.
+              <signups>               The signups, by id or external id.
+
+            FILTER:
+              --state <state>         failed: only a failed signup can be replayed.
+              --step <step>           The step at which they failed.
+              --error-code <code>     What they failed with, as why says it.
+              --since <time>          They failed at most so long ago (90m, 24h, 7d), or
+                                      since a time (2026-11-25T08:00:00Z).
+              --max <count>           At most so many, those that failed first (default:
+                                      1000).
 
             OPTIONS:
               --from <step>           The step to begin with (default: the one that failed).
@@ -383,6 +404,9 @@ extension HelpText {
               --pin <pin>             Another PIN; - reads it from standard input.
               --phone-number-id <id>  The number that is meant.
               --currency <code>       The currency to share the credit line in.
+              --rate <count/unit>     At most so many in a time: 5/s, 100/m.
+              --dry-run               Only say what would be done.
+              --yes                   Do not ask.
               --reason <reason>       Why, for the audit.
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).
@@ -533,6 +557,71 @@ extension HelpText {
             """#
     )
 
+    static let skip = HelpText(
+        "skip",
+        text: #"""
+            OVERVIEW: Leave out the step at which a signup failed.
+
+            For a step that has been done otherwise, or is not needed: the signup goes on
+            behind it, as a new generation. Nothing is checked: what the step was for is
+            your word. The exchange cannot be skipped; an uncertain effect is resolved.
+
+            EXAMPLES
+              embark skip 4711 --reason "the number is registered in WhatsApp Manager"
+              embark skip acme-7731 --reason "the customer pays by card"
+
+            USAGE: embark skip <signup> [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <signup>                The signup's id or its external id.
+
+            OPTIONS:
+              --reason <reason>       Why, for the audit.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let cancel = HelpText(
+        "cancel",
+        text: #"""
+            OVERVIEW: Give a running or failed signup up, for good.
+
+            Its job is deleted, its code erased, and upstream reads signup.cancelled. A
+            call that is on its way moves nothing any more; what it tells is kept. What
+            Meta has done stays done: a shared credit line is to be taken back by hand. It
+            cannot be undone: the customer begins anew, with a new signup.
+
+            EXAMPLES
+              embark cancel 4711 --reason "the customer has changed their mind"
+              embark cancel acme-7731 --reason "enqueued twice"
+
+            USAGE: embark cancel <signup> [--reason <reason>] [--database-url <url>] [--output <output>] [--no-color]
+
+            ARGUMENTS:
+              <signup>                The signup's id or its external id.
+
+            OPTIONS:
+              --reason <reason>       Why, for the audit.
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
     static let resolve = HelpText(
         "resolve",
         text: #"""
@@ -541,7 +630,9 @@ extension HelpText {
             For a signup that failed with effect_uncertain, once you have looked in Meta's
             Business Manager. If the effect happened, the step is done and the signup goes
             on behind it; if not, the step runs again. For a completed signup with the
-            warning test_message_uncertain only the warning is set right.
+            warning test_message_uncertain only the warning is set right. A signup that
+            failed with credit_share_elsewhere takes the share over with --did-not-happen,
+            once the signup that had it has ended.
 
             EXAMPLES
               embark resolve 4711 --happened --reason "the line is on the account"

@@ -28,7 +28,13 @@ WITH job AS (
                        AND o.lease_id IS NOT NULL AND o.due_at > clock_timestamp())
             OR EXISTS (SELECT FROM embark.attempts AS a
                         WHERE a.signup_id = r.signup_id AND a.step IN ('register_phone', 'send_test_message')
-                          AND a.finished_at > job.claimed_at))
+                          AND a.finished_at > job.claimed_at)
+            -- One that was cancelled has no job any more: its call is on its way until its result is recorded, late, or for
+            -- as long as a lease.
+            OR (r.called_at > clock_timestamp() - $6::double precision * interval '1 second'
+                AND EXISTS (SELECT FROM embark.signups AS c WHERE c.id = r.signup_id AND c.state = 'cancelled')
+                AND NOT EXISTS (SELECT FROM embark.attempts AS a
+                                 WHERE a.signup_id = r.signup_id AND a.finished_at > r.called_at)))
      ORDER BY r.called_at DESC
      LIMIT 1
 ), counted AS (

@@ -206,7 +206,8 @@ enum ShareCreditLine {
     private static func elsewhere(_ share: StepContext.CreditShare) -> Problem {
         Problem(
             code: "credit_share_elsewhere",
-            message: "signup \(share.signupID) has shared the credit line with the same account and has ended, and the account"
+            message:
+                "signup \(share.signupID) has shared the credit line with the same account and has ended, and the account"
                 + " shows no share"
         )
     }

@@ -45,7 +45,8 @@ public struct ReplayPlan: RowDecodable, Sendable {
     private var place: Int { firstStep.flatMap { steps.firstIndex(of: $0) } ?? steps.endIndex }
 
     public static let columnTypes: [PostgresType] = [
-        .int8, .text, .text, .int4, [String].postgresType, .text, .text, .text, .text, [String].postgresType, .int4, .text,
+        .int8, .text, .text, .int4, [String].postgresType, .text, .text, .text, .text, [String].postgresType, .int4,
+        .text,
     ]
 
     public init(_ row: inout RowReader) throws(PostgresError) {

@@ -25,7 +25,13 @@ public struct ReplayOrder: Sendable {
         var isEmpty: Bool { phoneNumberID == nil && currency == nil }
     }
 
-    public init(from: Step? = nil, code: Secret? = nil, pin: Secret? = nil, mending: Mending = Mending(), reason: String) {
+    public init(
+        from: Step? = nil,
+        code: Secret? = nil,
+        pin: Secret? = nil,
+        mending: Mending = Mending(),
+        reason: String
+    ) {
         self.from = from
         self.code = code
         self.pin = pin

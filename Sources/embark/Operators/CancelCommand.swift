@@ -8,10 +8,10 @@ struct CancelCommand: AsyncParsableCommand {
         commandName: "cancel",
         abstract: "Give a running or failed signup up, for good.",
         discussion: """
-            Its job is deleted, its code erased, and upstream reads signup.cancelled. A call
-            that is on its way moves nothing any more; what it tells is kept. What Meta has
-            done stays done: a shared credit line is to be taken back by hand. It cannot be
-            undone: the customer begins anew, with a new signup.
+            Its job is deleted, its code erased, and upstream reads signup.cancelled. A
+            call that is on its way moves nothing any more; what it tells is kept. What
+            Meta has done stays done: a shared credit line is to be taken back by hand. It
+            cannot be undone: the customer begins anew, with a new signup.
 
             EXAMPLES
               embark cancel 4711 --reason "the customer has changed their mind"

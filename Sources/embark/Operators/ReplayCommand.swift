@@ -10,17 +10,17 @@ struct ReplayCommand: AsyncParsableCommand {
         commandName: "replay",
         abstract: "Let failed signups go on, from where they failed or earlier.",
         discussion: """
-            Keeps all history and starts a new generation. It prints first what is done,
-            what will run, and what is left of the number's register calls. What cannot work
-            is refused with what to do instead (exit 2), also in a --dry-run and when it is
-            one of many; the others go on. An argument can be seen by every user of the
-            machine while the command runs: give the code and the PIN as - to have them read
-            from standard input, a line each, the code first.
+            Keeps all history and starts a new generation. Prints first what is done, what
+            will run, and what is left of the number's register calls. What cannot work is
+            refused with what to do instead (exit 2), also in a dry run; one of many that
+            is refused leaves the others alone. An argument can be seen by every user of
+            the machine while the command runs: give the code and the PIN as - to have
+            them read from standard input, a line each, the code first.
 
             A filter takes the signups that failed at one step with one error code, those
             that failed longest ago first. More than one signup is asked for on a terminal,
             and needs --yes elsewhere (exit 64). One that somebody else has replayed since
-            the plan was made is refused.
+            its plan was made is refused.
 
             EXAMPLES
               embark replay 4711 --reason "Meta's outage is over"

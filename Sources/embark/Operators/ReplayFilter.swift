@@ -9,7 +9,10 @@ import Postgres
 struct ReplayFilter: ParsableArguments {
     @Option(help: "failed: only a failed signup can be replayed.") var state: String?
     @Option(help: "The step at which they failed.") var step: String?
-    @Option(name: .customLong("error-code"), help: ArgumentHelp("What they failed with, as why says it.", valueName: "code"))
+    @Option(
+        name: .customLong("error-code"),
+        help: ArgumentHelp("What they failed with, as why says it.", valueName: "code")
+    )
     var errorCode: String?
     @Option(
         help: ArgumentHelp(

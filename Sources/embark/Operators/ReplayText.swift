@@ -76,7 +76,9 @@ struct ReplayText {
         _ plans: [ReplayPlan],
         by text: (ReplayPlan) -> String
     ) -> [(String, [ReplayPlan])] {
-        let groups = Dictionary(grouping: plans, by: text).sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
+        let groups = Dictionary(grouping: plans, by: text).sorted {
+            ($1.value.count, $0.key) < ($0.value.count, $1.key)
+        }
         let rest = groups.dropFirst(kindsMax).flatMap(\.value)
         return groups.prefix(kindsMax).map { ($0.key, $0.value) } + (rest.isEmpty ? [] : [("otherwise", rest)])
     }
@@ -105,14 +107,19 @@ struct ReplayText {
     }
 
     func previewLine(of plan: ReplayPlan) -> String {
-        Self.name(plan) + (plan.refusal.map { "would be refused: " + Output.printable($0) }
-            ?? "would run " + Self.steps(plan).replacing("\u{A0}", with: " "))
+        Self.name(plan)
+            + (plan.refusal.map { "would be refused: " + Output.printable($0) }
+                ?? "would run " + Self.steps(plan).replacing("\u{A0}", with: " "))
     }
 
     func result(_ result: ReplayRun.Result, of plan: ReplayPlan) throws -> String {
         switch result {
         case .replayed(let generation):
-            try Self.object(plan, [("result", "replayed"), ("from_step", plan.firstStep)], ["generation": "\(generation)"])
+            try Self.object(
+                plan,
+                [("result", "replayed"), ("from_step", plan.firstStep)],
+                ["generation": "\(generation)"]
+            )
         case .refused(let reason): try Self.object(plan, [("result", "refused"), ("reason", reason)])
         }
     }
@@ -125,7 +132,8 @@ struct ReplayText {
             plan,
             [("result", "would_run"), ("from_step", plan.firstStep)],
             [
-                "done": Self.array(plan.done), "skipped": Self.array(plan.skipped), "will_run": Self.array(plan.willRun),
+                "done": Self.array(plan.done), "skipped": Self.array(plan.skipped),
+                "will_run": Self.array(plan.willRun),
                 "register_calls_left": plan.registerCallsLeft.map { "\($0)" } ?? "null",
             ]
         )

@@ -1,0 +1,107 @@
+/// Ten thousand failed signups are replayed by filter while a worker goes on.
+import Foundation
+import Onboarding
+import OnboardingRuntime
+import Postgres
+import Support
+import Testing
+
+@Suite(.timeLimit(.minutes(5))) struct ReplayManyTests {
+    private static let signups = 10_000
+
+    @Test func `Ten thousand are replayed beside a worker, and no statement takes a second`() async throws {
+        let settings = ["fsync=off", "log_min_duration_statement=1000", "log_parameter_max_length=0"]
+        try await PrivateServer.with(settings: settings) { server in
+            try await withConnection(to: server.url) { connection in
+                try await Migrator().migrate(on: connection)
+                let installation = Installation(appID: "1", creditLineID: "2", systemUserID: "3")
+                try await InstallationStore.write(installation, on: connection)
+            }
+            try await SimulatedPlatform.with { platform in
+                let worker = try await RunningWorker.with(
+                    graph: platform.url,
+                    database: server.url,
+                    environment: ["EMBARK_LOG_LEVEL": "error"]
+                ) { _ in
+                    try await Self.fail(Self.signups, server.url)
+                    let replayed = try await Command.run(
+                        [
+                            "replay", "--state", "failed", "--step", "subscribe_app", "--error-code", "131000",
+                            "--since",
+                            "24h", "--yes", "--max", "\(Self.signups)", "--reason", "Meta's outage is over", "-o",
+                            "jsonl",
+                        ],
+                        database: server.url
+                    )
+                    #expect(replayed.code == 0, "\(replayed.err)")
+                    let results = try replayed.objectLines().map { $0["result"] as? String }
+                    #expect(results.count == Self.signups && Set(results) == ["replayed"])
+                    try await eventually("all of them are completed", within: .seconds(120)) {
+                        try await Self.value("SELECT count(*) FROM embark.jobs", server.url) == 0
+                    }
+                }
+                #expect(worker.code == 0, "\(worker.err)")
+            }
+            let completed = "SELECT count(*) FROM embark.signups WHERE state = 'completed' AND generation = 2"
+            #expect(try await Self.value(completed, server.url) == Int64(Self.signups))
+            #expect(
+                try await Self.value("SELECT count(*) FROM embark.audit WHERE action = 'replay'", server.url)
+                    == Int64(Self.signups)
+            )
+            #expect(try await Self.slowStatements(server.url) == [])
+            // That one would have been found.
+            _ = try await withConnection(to: server.url) { try await $0.script("SELECT pg_sleep(1.01)") }
+            #expect(try await Self.slowStatements(server.url).count == 1)
+        }
+    }
+
+    /// One real customer, and as many signups of its account that failed with its token.
+    private static func fail(_ count: Int, _ url: String) async throws {
+        try await withConnection(to: url) { connection in
+            _ = try await connection.value(
+                "SELECT embark.enqueue_signup('\(Customer.code(1))', '\(Customer.wabaID(1))', currency => 'USD')",
+                as: Int64.self
+            )
+            try await eventually("there is a token", within: .seconds(60)) {
+                try await connection.value(
+                    "SELECT count(*) FROM embark.signups WHERE state = 'completed'",
+                    as: Int64.self
+                )
+                    == 1
+            }
+            let keys = try KeyRing(jwkSet: WorkerProcess.keys)
+            let sealed = try await connection.value("SELECT sealed_token FROM embark.secrets", as: String.self)
+            let token = try keys.open(sealed, signupID: 1, purpose: .token)
+            let ids = try await connection.values(
+                """
+                INSERT INTO embark.signups (flow, plan, waba_id, currency, code_issued_at, state, failed_step, waiting_on,
+                                            error_code, error_message, updated_at)
+                SELECT 'cloud_api', '{exchange_code,subscribe_app}', '\(Customer.wabaID(1))', 'USD', now(), 'failed',
+                       'subscribe_app', 'operator', '131000', 'Something went wrong', now() - n * interval '1 s'
+                  FROM generate_series(1, \(count)) AS n
+                RETURNING id
+                """,
+                as: Int64.self
+            )
+            let secrets = Statement<NoRow, [Int64], [String]>(
+                "test_secrets",
+                "INSERT INTO embark.secrets (signup_id, sealed_token) SELECT s, t FROM unnest($1::bigint[], $2::text[]) AS x (s, t)"
+            )
+            let tokens = try ids.map { try keys.seal(token, signupID: $0, purpose: .token) }
+            _ = try await connection.run(secrets(ids, tokens))
+        }
+    }
+
+    private static func value(_ sql: String, _ url: String) async throws -> Int64 {
+        try await withConnection(to: url) { try await $0.value(sql, as: Int64.self) }
+    }
+
+    /// What the server has logged because it took a second or more.
+    private static func slowStatements(_ url: String) async throws -> [String] {
+        let path = try await withConnection(to: url) { connection in
+            try await connection.value("SELECT current_setting('data_directory') || '/server.log'", as: String.self)
+        }
+        let log = try String(contentsOfFile: path, encoding: .utf8)
+        return log.split(separator: "\n").filter { $0.contains("duration: ") }.map(String.init)
+    }
+}
