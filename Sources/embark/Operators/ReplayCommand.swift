@@ -94,7 +94,9 @@ struct ReplayCommand: AsyncParsableCommand {
             throw NamedSignup.missing(reference)
         }
         let text = ReplayText(order)
-        if output.format == .table, isDryRun || plan.refusal == nil { text.plan(of: plan).forEach { output.line($0) } }
+        if output.format == .table, isDryRun || plan.refusal == nil {
+            for line in text.plan(of: plan) { output.line(line) }
+        }
         if isDryRun {
             if output.format != .table { output.line(try text.preview(of: plan)) }
             if plan.refusal != nil { throw CommandFailure(.refused, nil) }
@@ -132,7 +134,9 @@ struct ReplayCommand: AsyncParsableCommand {
         on connection: Connection
     ) async throws {
         let text = ReplayText(order)
-        if global.output.format == .table { text.plan(of: selection).forEach { global.output.line($0) } }
+        if global.output.format == .table {
+            for line in text.plan(of: selection) { global.output.line(line) }
+        }
         let wanted = selection.plans.filter { $0.refusal == nil }
         if wanted.count > 1, !isDryRun, !yes { try confirm(wanted.count) }
         let report = ReplayReport(
