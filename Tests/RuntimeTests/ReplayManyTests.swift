@@ -18,19 +18,19 @@ import Testing
                 let installation = Installation(appID: "1", creditLineID: "2", systemUserID: "3")
                 try await InstallationStore.write(installation, on: connection)
             }
+            try await Self.fill(server.url)
+            // To fill the tables may take as long as it likes.
+            let filled = try await Self.slowStatements(server.url).count
             try await SimulatedPlatform.with { platform in
                 let worker = try await RunningWorker.with(
                     graph: platform.url,
                     database: server.url,
                     environment: ["EMBARK_LOG_LEVEL": "error"]
                 ) { _ in
-                    try await Self.fill(server.url)
                     let replayed = try await Command.run(
                         [
                             "replay", "--state", "failed", "--step", "subscribe_app", "--error-code", "131000",
-                            "--since",
-                            "24h", "--yes", "--max", "\(Self.signups)", "--reason", "Meta's outage is over", "-o",
-                            "jsonl",
+                            "--since", "24h", "--yes", "--max", "\(Self.signups)", "-o", "jsonl",
                         ],
                         database: server.url
                     )
@@ -52,10 +52,11 @@ import Testing
                 try await Self.value("SELECT count(*) FROM embark.audit WHERE action = 'replay'", server.url)
                     == Int64(Self.signups)
             )
-            #expect(try await Self.slowStatements(server.url) == [])
+            let slow = try await Self.slowStatements(server.url).dropFirst(filled)
+            #expect(slow.isEmpty, "\(slow)")
             // That one would have been found.
             _ = try await withConnection(to: server.url) { try await $0.script("SELECT pg_sleep(1.01)") }
-            #expect(try await Self.slowStatements(server.url).count == 1)
+            #expect(try await Self.slowStatements(server.url).count == filled + 1)
         }
     }
 
