@@ -54,6 +54,25 @@ struct QueueTests {
 
     private let token = Verdict.done(Facts(businessToken: Secret("EAAtoken"), tokenLifetimeSeconds: 60))
 
+    @Test func `A failure is recorded however long an id Graph gives the call`() async throws {
+        try await Customer.enqueue(1...1)
+        try await Self.withQueue { queue in
+            let row = try #require(try await queue.claim(lane: 0, limit: 1, leaseID: 11, from: nil).first)
+            // Four bytes each, and nothing that could be compressed: longer than an index takes.
+            let id = String(
+                String.UnicodeScalarView(
+                    (0..<1000).compactMap { Unicode.Scalar(0x20000 + ($0 * 7919) % 42_000 as UInt32) }
+                )
+            )
+            let problem = Problem(code: "3", message: "no", httpStatus: 400, fbtraceID: id)
+            let failed = try settlement(row, lease: 11, .fail(problem, waitingOn: .operator))
+            let settler = Settler(queue: queue, logger: .init(label: "test"))
+            #expect(await settler.write([.init(settlement: failed, leaseEnd: .now + .seconds(5))]) == [true])
+            let stored = try #require(try await texts("SELECT fbtrace_id FROM embark.attempts").first)
+            #expect(stored.hasSuffix("…") && id.hasPrefix(stored.dropLast()))
+        }
+    }
+
     @Test func `A result that comes after another worker's claim moves nothing, and its token is kept`() async throws {
         try await Customer.enqueue(1...1)
         try await Self.withQueue { queue in

@@ -51,6 +51,11 @@ import Testing
         #expect(StorableText.of("e" + String(repeating: "\u{301}", count: 100_000)).utf8.count <= 4100)
     }
 
+    @Test func `An id that is stored fits into an index, whatever Graph calls one`() {
+        #expect(StorableText.id("AbCdEf") == "AbCdEf")
+        #expect(StorableText.id(String(repeating: "\u{1F600}", count: 1000)).utf8.count <= 403)
+    }
+
     @Test func `A token across the cut does not show its beginning`() {
         let text = StorableText.of(String(repeating: "x", count: 990) + " EAAGm0PX4ZCpsBAKcanary")
         #expect(!text.contains("EAAG"))

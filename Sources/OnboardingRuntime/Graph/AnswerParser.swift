@@ -104,7 +104,7 @@ extension GraphError {
             message: StorableText.of(message),
             details: details.map { StorableText.of($0) },
             isTransient: isTransient,
-            fbtraceID: fbtraceID.map { StorableText.of($0) }
+            fbtraceID: fbtraceID.map { StorableText.id($0) }
         )
     }
 }

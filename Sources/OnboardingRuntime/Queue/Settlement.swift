@@ -122,7 +122,7 @@ struct ResultColumns {
         statuses.append(one.problem?.httpStatus.map { Int32(clamping: $0) })
         errorCodes.append(one.problem.map { StorableText.of($0.code) })
         errorMessages.append(one.problem.map { StorableText.of($0.message) })
-        fbtraceIDs.append(one.problem?.fbtraceID.map { StorableText.of($0) })
+        fbtraceIDs.append(one.problem?.fbtraceID.map { StorableText.id($0) })
         sealedTokens.append(one.sealedToken)
         tokenSeconds.append(one.facts.tokenLifetimeSeconds.map(Double.init))
         wabaIDs.append(one.facts.wabaID)
@@ -205,10 +205,17 @@ enum StorableText {
     /// Code points, as PostgreSQL counts them: one character can be of any length.
     static let charactersMax = 1000
 
-    static func of(_ text: String) -> String {
+    /// Of an id that an index holds, whose entries have a third of a page at most; Graph's have some twenty.
+    static let idCharactersMax = 100
+
+    static func of(_ text: String) -> String { cut(text, charactersMax) }
+
+    static func id(_ text: String) -> String { cut(text, idCharactersMax) }
+
+    private static func cut(_ text: String, _ limit: Int) -> String {
         let clean = Scrubber.scrub(text).replacing("\0", with: "\u{FFFD}")
-        guard clean.unicodeScalars.count > charactersMax else { return clean }
-        return String(clean.unicodeScalars.prefix(charactersMax)) + "…"
+        guard clean.unicodeScalars.count > limit else { return clean }
+        return String(clean.unicodeScalars.prefix(limit)) + "…"
     }
 }
 

@@ -314,7 +314,7 @@ final class WorkerRun: Sendable {
         if let problem = settlement.problem {
             metadata["error.code"] = "\(StorableText.of(problem.code))"
             metadata["error.message"] = "\(StorableText.of(problem.message))"
-            if let fbtrace = problem.fbtraceID { metadata["graph.fbtrace_id"] = "\(StorableText.of(fbtrace))" }
+            if let fbtrace = problem.fbtraceID { metadata["graph.fbtrace_id"] = "\(StorableText.id(fbtrace))" }
         }
         logger.log(level: level, "step settled", metadata: metadata)
     }
