@@ -138,9 +138,9 @@ enum ErrorTable {
             waitingOn: .operator,
             step: .exchangeCode,
             "Meta refused the app secret: every exchange would fail, so all work rests.",
-            "you (set EMBARK_APP_SECRET, restart the workers), then the customer (a new code)",
+            "you (set EMBARK_APP_SECRET, restart the workers, resume), then the customer (a new code)",
             .withCode,
-            remedies: ["embark resume app"]
+            remedies: [#"embark resume app --reason "…""#]
         ),
         Row(
             ["101"],
@@ -304,8 +304,8 @@ enum ErrorTable {
         ),
         Row(
             ["register_quota"],
-            "The number has used up its register calls: Meta allows 10 in 72 hours, then blocks it.",
-            "nobody's until the oldest of them is 72 h old; then you (replay)"
+            "The number's register calls are used up: Embark makes 4 in 72 hours by itself; at the 11th Meta blocks it.",
+            "you (see why the calls failed, then replay: a replay is one call, with at most 9 in 72 h)"
         ),
         Row(
             ["paused"],
@@ -347,8 +347,8 @@ enum ErrorTable {
             .token,
             waitingOn: .operator,
             "Our own token is no longer valid: everything that needs it waits until it is renewed.",
-            "you (make a new system user token, set EMBARK_SYSTEM_TOKEN, restart the workers)",
-            remedies: ["embark resume system"]
+            "you (make a new system user token, set EMBARK_SYSTEM_TOKEN, restart the workers, then resume)",
+            remedies: [#"embark resume system --reason "…""#]
         ),
         Row(
             ["104"],
@@ -360,7 +360,16 @@ enum ErrorTable {
 
     // MARK: Permissions and objects
 
+    private static let permissionCodes = ["10", "131005"] + (200...299).map(String.init)
+
     private static let access = [
+        Row(
+            permissionCodes,
+            .fail(.operator),
+            step: .shareCreditLine,
+            "Our system user may not share the credit line: it must be Admin or Financial Editor, the credit terms accepted.",
+            "you (see the user's role; accept the Credit Allocation API terms in Business Settings, then replay)"
+        ),
         Row(
             ["3"],
             .fail(.operator),
@@ -374,7 +383,7 @@ enum ErrorTable {
             "you (add the workers' addresses in the app's settings, then replay)"
         ),
         Row(
-            ["10", "131005"] + (200...299).map(String.init),
+            permissionCodes,
             .fail(.operator),
             "Our app or its system user lacks a permission that this call needs.",
             "you (App Review, or the system user's role in Business Manager)"

@@ -53,7 +53,7 @@ import Testing
             step: .shareCreditLine,
             means: "Our own token is no longer valid: everything that needs it waits until it is renewed.",
             replay: .asItIs,
-            commands: ["embark resume system", #"embark replay 4711 --reason "…""#]
+            commands: [#"embark resume system --reason "…""#, #"embark replay 4711 --reason "…""#]
         ),
         Case(
             code: "effect_uncertain",
@@ -97,7 +97,9 @@ import Testing
             step: .exchangeCode,
             means: "Meta refused the app secret: every exchange would fail, so all work rests.",
             replay: .withCode,
-            commands: ["embark resume app", #"embark replay 4711 --from exchange_code --code - --reason "…""#]
+            commands: [
+                #"embark resume app --reason "…""#, #"embark replay 4711 --from exchange_code --code - --reason "…""#,
+            ]
         ),
         Case(
             code: "1",

@@ -51,7 +51,7 @@ struct ErrorsCommand: ParsableCommand {
         }
         for (place, row) in rows.enumerated() {
             if place > 0 { output.line() }
-            output.line(row.codes.joined(separator: " ") + (row.step.map { "  at \($0.rawValue)" } ?? ""))
+            output.line(Self.ranges(row.codes).joined(separator: " ") + (row.step.map { "  at \($0.rawValue)" } ?? ""))
             output.line("  Means       " + row.means)
             output.line("  Embark      " + row.then)
             output.line("  Whose move  " + row.move)
@@ -61,10 +61,23 @@ struct ErrorsCommand: ParsableCommand {
     private static func markdown(_ rows: [ExplainedCode]) -> String {
         var lines = ["| code | at | means | what Embark does | whose move |", "|---|---|---|---|---|"]
         for row in rows {
-            let codes = row.codes.map { "`\($0)`" }.joined(separator: " ")
+            let codes = ranges(row.codes).map { "`\($0)`" }.joined(separator: " ")
             let step = row.step.map { "`\($0.rawValue)`" } ?? ""
             lines.append("| \(codes) | \(step) | \(row.means) | \(row.then) | \(row.move) |")
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Three and more codes that follow each other as one: `200-299`.
+    private static func ranges(_ codes: [String]) -> [String] {
+        var runs: [[String]] = []
+        for code in codes {
+            if let last = runs.last?.last.flatMap({ Int($0) }), Int(code) == last + 1 {
+                runs[runs.count - 1].append(code)
+            } else {
+                runs.append([code])
+            }
+        }
+        return runs.flatMap { $0.count < 3 ? $0 : ["\($0[0])-\($0[$0.count - 1])"] }
     }
 }
