@@ -49,6 +49,7 @@ public enum SQL {
     public static let listAttempts = File("list_attempts", PackageResources.list_attempts_sql)
 
     // Operators
+    public static let searchSignups = File("search_signups", PackageResources.search_signups_sql)
     public static let explainSignup = File("explain_signup", PackageResources.explain_signup_sql)
     public static let replaySignup = File("replay_signup", PackageResources.replay_signup_sql)
     public static let findFailedSignups = File("find_failed_signups", PackageResources.find_failed_signups_sql)
@@ -114,7 +115,8 @@ public enum SQL {
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
         readInstallation, writeInstallation,
         enqueueSignup, enqueueJSON, listSignups, findSignup, readCredential, listAttempts,
-        explainSignup, replaySignup, findFailedSignups, planReplays, skipStep, cancelSignup, resolveEffect, snapshot,
+        searchSignups, explainSignup, replaySignup, findFailedSignups, planReplays, skipStep, cancelSignup, resolveEffect,
+        snapshot,
         registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,
         claim, settle, recordLate, findSettled, giveBack, hasJobs, numberOutcomes, deleteOldAttempts,
         sealPIN, markSent, unmarkSent, readCreditShare, reserveCreditShare, withdrawCreditShare, withdrawRegisterCall,

@@ -37,6 +37,14 @@ public struct Explanation: Sendable, Equatable {
         replay = step == .exchangeCode && row.replay != .afterResolving ? .withCode : row.replay
     }
 
+    /// Whether one of the commands is to be run, the one that is true, and not all in order.
+    public var isChoice: Bool {
+        switch replay {
+        case .asItIs, .withPIN, .withPhone, .withCurrency, .withCode: false
+        case .afterResolving, .takingOver: true
+        }
+    }
+
     /// The commands to run next, ready to paste: remedies first, then the replay.
     public func commands(id: Int64) -> [String] {
         let reason = #" --reason "…""#

@@ -1,5 +1,6 @@
 /// How commands print: tables for people, JSON for programs, colours only on a terminal.
 import Foundation
+import OnboardingRuntime
 
 struct Output {
     let format: OutputFormat
@@ -49,7 +50,8 @@ struct Output {
         for (index, row) in ([header] + rows).enumerated() {
             let cells = row.indices.map { column -> String in
                 let isLast = column == row.count - 1
-                let padding = isLast ? "" : String(repeating: " ", count: widths[column] - row[column].count)
+                let padding =
+                    isLast ? "" : String(repeating: " ", count: widths[column] - row[column].count)
                 let cell = row[column]
                 if index == 0 { return colored(cell, .dim) + padding }
                 return (color(cell).map { colored(cell, $0) } ?? cell) + padding
@@ -62,28 +64,11 @@ struct Output {
 
     /// Text from elsewhere without what a terminal would obey.
     static func printable(_ text: String, keepingLines: Bool = false) -> String {
-        String(
-            text.unicodeScalars.map { scalar -> Character in
-                let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-                let isDirection =
-                    (0x202A...0x202E).contains(scalar.value) || (0x2066...0x2069).contains(scalar.value)
-                if keepingLines, scalar == "\n" { return "\n" }
-                if scalar == "\t" { return " " }
-                return isControl || isDirection ? "\u{FFFD}" : Character(scalar)
-            }
-        )
+        TerminalText.printable(text, keepingLines: keepingLines)
     }
 
     /// "12 min": the largest unit alone, as people say it.
-    static func age(_ duration: Duration) -> String {
-        let seconds = max(0, duration.components.seconds)
-        return switch seconds {
-        case ..<90: "\(seconds) s"
-        case ..<5400: "\(seconds / 60) min"
-        case ..<172_800: "\(seconds / 3600) h"
-        default: "\(seconds / 86_400) d"
-        }
-    }
+    static func age(_ duration: Duration) -> String { duration.spoken }
 
     /// "1.20 s": how long one thing took.
     static func length(_ duration: Duration) -> String {

@@ -72,6 +72,16 @@ enum Command {
         try await run(arguments, database: TestDatabase.current.url, input: Array(input.utf8))
     }
 
+    /// A line as a person pastes it into a shell, with the running test's own database.
+    static func shell(_ line: String, input: String = "") async throws -> CommandResult {
+        try await run(
+            .name("sh"),
+            ["-c", line],
+            Array(input.utf8),
+            environment(database: TestDatabase.current.url)
+        )
+    }
+
     /// Another program, such as psql.
     static func program(_ name: String, _ arguments: [String], input: String = "") async throws -> CommandResult {
         try await run(.name(name), arguments, Array(input.utf8), environment(database: nil))

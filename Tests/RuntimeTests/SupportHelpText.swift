@@ -273,16 +273,18 @@ extension HelpText {
             EXAMPLES
               embark signup list
               embark signup list --state failed --waiting-on operator
+              embark signup list --waba 102290129340398
               embark signup list --before 4711       the page behind signup 4711
               embark signup list -o jsonl | jq -r 'select(.error_code == "133005") | .id'
 
-            USAGE: embark signup list [--state <state>] [--waiting-on <waiting-on>] [--before <before>] [--limit <limit>] [--database-url <url>] [--output <output>] [--no-color]
+            USAGE: embark signup list [--state <state>] [--waiting-on <waiting-on>] [--waba <id>] [--before <before>] [--limit <limit>] [--database-url <url>] [--output <output>] [--no-color]
 
             OPTIONS:
               --state <state>         running, completed, failed or cancelled. (values:
                                       running, completed, failed, cancelled)
               --waiting-on <waiting-on>
                                       customer or operator. (values: customer, operator)
+              --waba <id>             The customer's account.
               --before <before>       Only signups with a smaller id than this.
               --limit <limit>         How many, 1 to 10000. (default: 50)
               --database-url <url>    The database, as a PostgreSQL connection string
@@ -334,15 +336,24 @@ extension HelpText {
             One screen: what Meta said, what that means, what is done so far, whether a
             replay is safe, and the next command, ready to paste.
 
+            Takes whatever an alert, a log or a customer names: a signup's id, its external
+            id, its account (WABA), its number, or the fbtrace id of a call that failed
+            (Meta names no other). Where a word could be several of them the first in this
+            order counts. Of several signups the one that failed last is shown, with the
+            others under it.
+
             EXAMPLES
               embark why 4711
               embark why acme-7731
+              embark why 102290129340398                   the account, or the number
+              embark why AbCdEfGhIjKlMnOpQrStUv            an fbtrace id
               embark why 4711 -o json | jq -r '.next[]'
 
-            USAGE: embark why <signup> [--database-url <url>] [--output <output>] [--no-color]
+            USAGE: embark why <anything> [--database-url <url>] [--output <output>] [--no-color]
 
             ARGUMENTS:
-              <signup>                The signup's id or its external id.
+              <anything>              An id, an external id, a WABA, a phone number id or
+                                      an fbtrace id.
 
             OPTIONS:
               --database-url <url>    The database, as a PostgreSQL connection string

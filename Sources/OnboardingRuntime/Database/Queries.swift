@@ -24,12 +24,13 @@ package enum Queries {
         String?, String?, String?, String?
     >(SQL.enqueueSignup)
     static let enqueueJSON = Statement<EnqueuedLine, JSONText>(SQL.enqueueJSON)
-    static let listSignups = Statement<ListedSignup, String?, String?, Int64?, Int32>(SQL.listSignups)
+    static let listSignups = Statement<ListedSignup, String?, String?, Int64?, Int32, String?>(SQL.listSignups)
     static let findSignup = Statement<FoundSignup, Int64?, String?>(SQL.findSignup)
     static let readCredential = Statement<Single<String?>, Int64>(SQL.readCredential)
     static let listAttempts = Statement<ListedAttempt, Int64, Int32>(SQL.listAttempts)
 
     // Operators
+    static let searchSignups = Statement<SignupMatch, Int64?, String>(SQL.searchSignups)
     static let explainSignup = Statement<SignupCardFacts, Int64?, String?>(SQL.explainSignup)
     static let replaySignup = Statement<Single<Int32>, Int64, String?, String?, String?, String, Int32?>(
         SQL.replaySignup
@@ -111,8 +112,9 @@ package enum Queries {
         StatementShape(readInstallation), StatementShape(writeInstallation),
         StatementShape(enqueueSignup), StatementShape(enqueueJSON), StatementShape(listSignups),
         StatementShape(findSignup), StatementShape(readCredential), StatementShape(listAttempts),
-        StatementShape(explainSignup), StatementShape(replaySignup), StatementShape(findFailedSignups),
-        StatementShape(planReplays), StatementShape(skipStep), StatementShape(cancelSignup),
+        StatementShape(searchSignups), StatementShape(explainSignup), StatementShape(replaySignup),
+        StatementShape(findFailedSignups), StatementShape(planReplays), StatementShape(skipStep),
+        StatementShape(cancelSignup),
         StatementShape(resolveEffect),
         StatementShape(snapshot),
         StatementShape(registerWorker), StatementShape(beatWorker), StatementShape(retireWorker),

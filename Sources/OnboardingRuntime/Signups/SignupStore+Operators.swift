@@ -3,6 +3,18 @@ public import Onboarding
 public import Postgres
 
 extension SignupStore {
+    /// The signups that a word from an alert, a log or a customer may mean, the likeliest first: an id, an external id, an
+    /// account, a number, or the fbtrace id of a failed call. At most `matchesMax`.
+    public static func search(
+        _ word: String,
+        on connection: Connection
+    ) async throws(PostgresError) -> [SignupMatch] {
+        try await connection.run(Queries.searchSignups(id(in: word), word))
+    }
+
+    /// As many rows as search_signups returns: that many may be all, or not.
+    public static let matchesMax = 21
+
     /// The card of the signup with this id or, when none has it, with this external id; nil when there is none.
     public static func card(
         of reference: String,
@@ -87,94 +99,5 @@ extension SignupStore {
             throw .decoding("the snapshot returned no row")
         }
         return json
-    }
-}
-
-/// The facts of a card: a row of explain_signup.
-public struct SignupCardFacts: RowDecodable {
-    public let id: Int64
-    public let externalID: String?
-    public let flow: String
-    public let state: String
-    /// Where it is, or where it stopped; nil when it has ended well.
-    public let step: String?
-    public let waitingOn: String?
-    public let errorCode: String?
-    public let errorMessage: String?
-    public let wabaID: String?
-    public let phoneNumberID: String?
-    public let allocationConfigID: String?
-    public let warnings: [String]
-    public let generation: Int32
-    /// Since the signup last moved.
-    public let age: Duration
-    /// The names of the plan's steps, as the database keeps them.
-    public let plan: [String]
-    /// `ready`, `scheduled` or `running`; nil without a job.
-    public let jobState: String?
-    /// Negative when it is overdue.
-    public let dueIn: Duration?
-    public let lastErrorCode: String?
-    public let lastErrorMessage: String?
-    public let lastHTTPStatus: Int32?
-    public let lastFBTraceID: String?
-    /// Calls to register the signup's number in the last 72 hours, by any signup.
-    public let registerCalls: Int32
-    /// What keeps its calls from being made: a limit of Meta's, our own credentials, or an operator.
-    public let pause: Pause?
-
-    public struct Pause: Sendable {
-        public let scope: String
-        public let reason: String
-        public let left: Duration
-        /// Our own credentials were refused.
-        public let isCredentials: Bool
-    }
-
-    public static let columnTypes: [PostgresType] = [
-        .int8, .text, .text, .text, .text, .text, .text, .text,
-        .text, .text, .text, [String].postgresType, .int4, .interval,
-        [String].postgresType, .text, .interval, .text, .text, .int4, .text, .int4,
-        .text, .text, .interval, .bool,
-    ]
-
-    public init(_ row: inout RowReader) throws(PostgresError) {
-        id = try row.next()
-        externalID = try row.next()
-        flow = try row.next()
-        state = try row.next()
-        step = try row.next()
-        waitingOn = try row.next()
-        errorCode = try row.next()
-        errorMessage = try row.next()
-        wabaID = try row.next()
-        phoneNumberID = try row.next()
-        allocationConfigID = try row.next()
-        warnings = try row.next()
-        generation = try row.next()
-        age = try row.next()
-        plan = try row.next()
-        jobState = try row.next()
-        dueIn = try row.next()
-        lastErrorCode = try row.next()
-        lastErrorMessage = try row.next()
-        lastHTTPStatus = try row.next()
-        lastFBTraceID = try row.next()
-        registerCalls = try row.next()
-        let pauseScope: String? = try row.next()
-        let pauseReason: String? = try row.next()
-        let pauseLeft: Duration? = try row.next()
-        let pauseIsCredentials: Bool? = try row.next()
-        pause =
-            if let pauseScope, let pauseReason, let pauseLeft {
-                Pause(
-                    scope: pauseScope,
-                    reason: pauseReason,
-                    left: pauseLeft,
-                    isCredentials: pauseIsCredentials == true
-                )
-            } else {
-                nil
-            }
     }
 }

@@ -51,9 +51,10 @@ public enum SignupStore {
         waitingOn: String?,
         before: Int64?,
         limit: Int32,
+        wabaID: String? = nil,
         on connection: Connection
     ) async throws(PostgresError) -> [ListedSignup] {
-        try await connection.run(Queries.listSignups(state, waitingOn, before, limit))
+        try await connection.run(Queries.listSignups(state, waitingOn, before, limit, wabaID))
     }
 
     /// The signup with this id or, when none has it, with this external id; nil when there is none.

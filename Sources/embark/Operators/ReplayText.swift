@@ -89,7 +89,7 @@ struct ReplayText {
 
     private func field(_ label: String, _ text: String) -> [String] {
         let columns = CardText.columns - Self.labelColumns
-        let wrapped = CardText.wrapped(Output.printable(text), columns: columns, linesMax: 8)
+        let wrapped = TerminalText.wrapped(Output.printable(text), columns: columns, linesMax: 8)
         return wrapped.enumerated().map { place, line in
             let label = place == 0 ? label : ""
             let indented = label + String(repeating: " ", count: Self.labelColumns - label.count) + line

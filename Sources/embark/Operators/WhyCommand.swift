@@ -12,69 +12,54 @@ struct WhyCommand: AsyncParsableCommand {
             One screen: what Meta said, what that means, what is done so far, whether a
             replay is safe, and the next command, ready to paste.
 
+            Takes whatever an alert, a log or a customer names: a signup's id, its external
+            id, its account (WABA), its number, or the fbtrace id of a call that failed
+            (Meta names no other). Where a word could be several of them the first in this
+            order counts. Of several signups the one that failed last is shown, with the
+            others under it.
+
             EXAMPLES
               embark why 4711
               embark why acme-7731
+              embark why 102290129340398                   the account, or the number
+              embark why AbCdEfGhIjKlMnOpQrStUv            an fbtrace id
               embark why 4711 -o json | jq -r '.next[]'
             """
     )
 
-    @Argument(help: "The signup's id or its external id.") var signup: String
+    @Argument(help: "An id, an external id, a WABA, a phone number id or an fbtrace id.") var anything: String
 
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
         let output = global.output
-        guard
-            let facts = try await global.withConnection({ try await SignupStore.card(of: signup, on: $0) })
-        else {
+        // What was copied from elsewhere often brings a blank with it.
+        let word = anything.trimmingCharacters(in: .whitespacesAndNewlines)
+        let (matches, found) = try await global.withConnection { connection in
+            let matches = try await SignupStore.search(word, on: connection)
+            guard let first = matches.first else { return (matches, SignupCardFacts?.none) }
+            return (matches, try await SignupStore.card(of: "\(first.id)", on: connection))
+        }
+        guard let facts = found else {
             throw CommandFailure(
                 .noSuchThing,
-                "no signup has the id or the external id \(signup). See: embark signup list"
+                "no signup has the id, external id, WABA or phone number id \(TerminalText.cut(word, 64)), and no failed call"
+                    + " that fbtrace id. See: embark signup list"
             )
         }
         let card = SignupCard(facts)
-        guard output.format == .table else { return output.line(try json(facts, card)) }
-        let lines = CardText(facts, card).lines
-        let color = SignupState(rawValue: facts.state)?.color
-        for line in lines {
-            let standing = color == nil ? nil : line.range(of: card.standing)
-            if let color, let standing, line.hasPrefix("SIGNUP") || line.hasPrefix(card.standing) {
-                output.line(line.replacingCharacters(in: standing, with: output.colored(card.standing, color)))
-            } else {
-                output.line(line)
-            }
+        guard output.format == .table else { return output.line(try CardJSON.text(facts, card, matches: matches)) }
+        let text = CardText(facts, card, word: word, matches: matches)
+        for (place, line) in text.lines.enumerated() {
+            output.line(place < 2 ? colored(line, facts, card, output) : line)
         }
     }
 
-    private func json(_ facts: SignupCardFacts, _ card: SignupCard) throws -> String {
-        func text(_ value: String?) throws -> String { try value.map { try Output.quoted($0) } ?? "null" }
-        func list(_ values: [String]) throws -> String {
-            "[" + (try values.map { try Output.quoted($0) }.joined(separator: ",")) + "]"
+    /// The standing stands on the first line or, where that had no room, on the second.
+    private func colored(_ line: String, _ facts: SignupCardFacts, _ card: SignupCard, _ output: Output) -> String {
+        guard let color = SignupState(rawValue: facts.state)?.color, let standing = line.range(of: card.standing) else {
+            return line
         }
-        return try Output.object([
-            "id": text("\(facts.id)"),
-            "external_id": text(facts.externalID),
-            "waba_id": text(facts.wabaID),
-            "phone_number_id": text(facts.phoneNumberID),
-            "state": text(facts.state),
-            "step": text(facts.step),
-            "waiting_on": text(facts.waitingOn),
-            "generation": "\(facts.generation)",
-            "age_seconds": "\(facts.age.components.seconds)",
-            "error_code": text(card.said?.code),
-            "error_message": text(card.said?.message),
-            "http_status": card.said?.httpStatus.map { "\($0)" } ?? "null",
-            "fbtrace_id": text(card.said?.fbtraceID),
-            "means": text(card.means),
-            "move": text(card.move),
-            "done": list(card.done),
-            "allocation_config_id": text(facts.allocationConfigID),
-            "warnings": list(facts.warnings),
-            "replay": text(card.replay),
-            "replay_from": text(card.replayFrom),
-            "register_calls_72h": "\(facts.registerCalls)",
-            "next": list(card.next),
-        ])
+        return line.replacingCharacters(in: standing, with: output.colored(card.standing, color))
     }
 }

@@ -1,5 +1,6 @@
 /// `embark signup list`: a page of signups, newest first.
 import ArgumentParser
+import Onboarding
 import OnboardingRuntime
 import Postgres
 
@@ -11,6 +12,7 @@ struct SignupListCommand: AsyncParsableCommand {
             EXAMPLES
               embark signup list
               embark signup list --state failed --waiting-on operator
+              embark signup list --waba 102290129340398
               embark signup list --before 4711       the page behind signup 4711
               embark signup list -o jsonl | jq -r 'select(.error_code == "133005") | .id'
             """
@@ -18,6 +20,7 @@ struct SignupListCommand: AsyncParsableCommand {
 
     @Option(help: "running, completed, failed or cancelled.") var state: SignupState?
     @Option(name: .customLong("waiting-on"), help: "customer or operator.") var waitingOn: Party?
+    @Option(help: ArgumentHelp("The customer's account.", valueName: "id")) var waba: String?
     @Option(help: "Only signups with a smaller id than this.") var before: Int64?
     @Option(help: "How many, 1 to 10000.") var limit = Self.defaultLimit
 
@@ -27,6 +30,7 @@ struct SignupListCommand: AsyncParsableCommand {
 
     func validate() throws {
         if !(1...10_000).contains(limit) { throw ValidationError("--limit must be 1 to 10000.") }
+        if let waba, !Installation.isGraphID(waba) { throw ValidationError("--waba must be 1 to 32 digits.") }
     }
 
     func run() async throws {
@@ -37,6 +41,7 @@ struct SignupListCommand: AsyncParsableCommand {
                 waitingOn: waitingOn?.rawValue,
                 before: before,
                 limit: limit,
+                wabaID: waba,
                 on: $0
             )
         }
@@ -62,6 +67,7 @@ struct SignupListCommand: AsyncParsableCommand {
         var command = "embark signup list"
         if let state { command += " --state \(state.rawValue)" }
         if let waitingOn { command += " --waiting-on \(waitingOn.rawValue)" }
+        if let waba { command += " --waba \(waba)" }
         if limit != Self.defaultLimit { command += " --limit \(limit)" }
         return command + " --before \(id)"
     }
