@@ -25,6 +25,7 @@ public enum SQL {
         File("m0007_engine", PackageResources.m0007_engine_sql),
         File("m0008_throttles", PackageResources.m0008_throttles_sql),
         File("m0009_replay", PackageResources.m0009_replay_sql),
+        File("m0010_keys", PackageResources.m0010_keys_sql),
     ]
 
     /// Roles, schema and migration history: a script of its own, run before each migration round.
@@ -102,6 +103,12 @@ public enum SQL {
     public static let endPause = File("end_pause", PackageResources.end_pause_sql)
     public static let mendSignup = File("mend_signup", PackageResources.mend_signup_sql)
 
+    // Sealing keys
+    public static let countSealed = File("count_sealed", PackageResources.count_sealed_sql)
+    public static let listKeyHolders = File("list_key_holders", PackageResources.list_key_holders_sql)
+    public static let readSealed = File("read_sealed", PackageResources.read_sealed_sql)
+    public static let reseal = File("reseal", PackageResources.reseal_sql)
+
     // embark doctor
     public static let inspectServer = File("inspect_server", PackageResources.inspect_server_sql)
     public static let inspectTokens = File("inspect_tokens", PackageResources.inspect_tokens_sql)
@@ -123,6 +130,7 @@ public enum SQL {
         deleteOldThrottles, lockPhone,
         countRegisterCall, eraseCode,
         pauseScope, listThrottles, failDeadCodes, setPause, endPause, mendSignup, inspectTokens,
+        countSealed, listKeyHolders, readSealed, reseal,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
     ]
 }

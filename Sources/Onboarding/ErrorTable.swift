@@ -40,6 +40,8 @@ enum ErrorTable {
         let move: String
         let replay: Explanation.Replay
         let remedies: [String]
+        /// The job waits and goes on by itself: for a word of ours, which has no reaction.
+        let waits: Bool
 
         init(
             _ codes: [String],
@@ -50,7 +52,8 @@ enum ErrorTable {
             _ means: String,
             _ move: String,
             _ replay: Explanation.Replay = .asItIs,
-            remedies: [String] = []
+            remedies: [String] = [],
+            waits: Bool = false
         ) {
             self.codes = codes
             self.reaction = reaction
@@ -61,6 +64,7 @@ enum ErrorTable {
             self.move = move
             self.replay = replay
             self.remedies = remedies
+            self.waits = waits
         }
 
         /// A word of ours.
@@ -71,9 +75,20 @@ enum ErrorTable {
             _ means: String,
             _ move: String,
             _ replay: Explanation.Replay = .asItIs,
-            remedies: [String] = []
+            remedies: [String] = [],
+            waits: Bool = false
         ) {
-            self.init(codes, nil, waitingOn: waitingOn, step: step, means, move, replay, remedies: remedies)
+            self.init(
+                codes,
+                nil,
+                waitingOn: waitingOn,
+                step: step,
+                means,
+                move,
+                replay,
+                remedies: remedies,
+                waits: waits
+            )
         }
 
         /// A code can mean one thing at one step and another elsewhere. A party that is not known fits every row.
@@ -310,7 +325,8 @@ enum ErrorTable {
         Row(
             ["paused"],
             "A limit of Meta's or an operator has paused this.",
-            "nobody's: it goes on by itself; embark resume ends a pause that you know to be over"
+            "nobody's: it goes on by itself; embark resume ends a pause that you know to be over",
+            waits: true
         ),
     ]
 
@@ -644,8 +660,15 @@ enum ErrorTable {
     private static let ours = [
         Row(
             ["sealing_failed"],
-            "A sealed secret could not be opened, or sealed: a worker lacks the key.",
-            "you (give every worker the same EMBARK_SEALING_KEYS, the old keys included)"
+            "A sealed secret could not be opened, or sealed: its row was altered, or its key was.",
+            "you (compare the key with your copy; else replay with a new --code or --pin in its place)"
+        ),
+        Row(
+            ["sealing_key_missing"],
+            "A sealed secret needs a key that this worker lacks; its job waits for one that has it.",
+            "you (give every worker the same EMBARK_SEALING_KEYS, the old keys included)",
+            remedies: ["embark key list"],
+            waits: true
         ),
         Row(
             ["too_many_calls", "unreadable_row", "interrupted"],

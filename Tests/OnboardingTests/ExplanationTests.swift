@@ -156,7 +156,8 @@ import Testing
             "phone_not_granted", "other_app", "other_waba", "funded_elsewhere", "credit_share_elsewhere",
             "register_quota", "register_elsewhere",
             "effect_uncertain", "not_sent", "no_answer", "deadline", "malformed_answer", "unreadable_answer",
-            "sealing_failed", "too_many_calls", "unreadable_row", "interrupted", "paused", "verify_token_missing",
+            "sealing_failed", "sealing_key_missing", "too_many_calls", "unreadable_row", "interrupted", "paused",
+            "verify_token_missing",
             "system_user_missing",
         ]
     )

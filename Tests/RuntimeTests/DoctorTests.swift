@@ -27,6 +27,7 @@ import Testing
                     OK  server log    no login role's settings write bound parameters into it
                     OK  pauses        nothing rests
                     OK  tokens        none ends within 14 days
+                    OK  keys          each worker opens what any of them seals
                     OK  installation  solution-partner, app 1234567890
 
                     """
@@ -190,6 +191,16 @@ import Testing
             cleanUp: #"DROP ROLE "Work ""er""#
         ),
         Trouble(
+            testDescription: "a worker lacks the key that another one seals with",
+            provoke: """
+                INSERT INTO embark.workers (host, pid, version, key_ids)
+                VALUES ('a', 1, '1', '{new,old}'), ('b', 2, '1', '{old}'), ('c', 3, '0', '{}')
+                """,
+            finding: "FAIL keys: jobs wait for a worker with their key: worker 2 (b, process 2) lacks new",
+            remedy: "Give every worker the same EMBARK_SEALING_KEYS and restart it. See: embark key list",
+            repair: "UPDATE embark.workers SET key_ids = '{old,new}' WHERE id = 2"
+        ),
+        Trouble(
             testDescription: "not configured",
             provoke: "DELETE FROM embark.installation",
             finding: "FAIL installation: not configured: no signup can be enqueued",
@@ -305,14 +316,14 @@ import Testing
         (
             "embark_upstream",
             [
-                "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens",
+                "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens", "keys: list_key_holders",
                 "installation: read_installation",
             ]
         ),
         (
             "embark_token_reader",
             [
-                "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens",
+                "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens", "keys: list_key_holders",
                 "installation: read_installation",
             ]
         ),
@@ -320,7 +331,8 @@ import Testing
             "",
             [
                 "schema: list_migrations", "rights: inspect_rights", "secrets: inspect_secrets",
-                "pauses: list_throttles", "tokens: inspect_tokens", "installation: read_installation",
+                "pauses: list_throttles", "tokens: inspect_tokens", "keys: list_key_holders",
+                "installation: read_installation",
             ]
         ),
     ]

@@ -9,7 +9,7 @@ struct HelpText: Sendable, CustomTestStringConvertible {
 
     static let all = [
         main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, errors, replay,
-        skip, cancel, resolve, pause, resume, top,
+        skip, cancel, resolve, pause, resume, top, key, keyNew, keyList, keyRotate,
     ]
 
     init(_ command: String..., text: String) {

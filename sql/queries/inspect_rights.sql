@@ -11,6 +11,7 @@ WITH granted (role_names, kind, privilege, objects) AS (VALUES
     ('{embark_operator,embark_reader,embark_worker}', 'TABLE', 'SELECT',
      '{job_list,installation,signups,jobs,attempts,outcomes,throttles,register_calls,credit_shares,workers,audit,schema_migrations}'),
     ('{embark_operator}', 'FUNCTION', 'EXECUTE', '{replay,replay_refusal,skip,cancel,resolve,pause,resume,mend}'),
+    ('{embark_operator,embark_reader,embark_worker}', 'FUNCTION', 'EXECUTE', '{count_sealed}'),
     ('{embark_token_reader}', 'FUNCTION', 'EXECUTE', '{credential}'),
     ('{embark_worker}', 'FUNCTION', 'EXECUTE', '{number_outcomes,delete_old_attempts}'),
     ('{embark_worker}', 'TABLE', 'SELECT', '{secrets}'),

@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(173);
+SELECT plan(176);
 
 -- Something to work on: signup 1 runs, signup 2 waits on the customer.
 SELECT embark.enqueue_signup(code => 'c', currency => 'USD', external_id => 'here');
@@ -161,6 +161,7 @@ INSERT INTO test.functions VALUES
     ('scope_refusal',          'migrator'),
     ('audit_refusal',          'migrator'),
     ('credential',             'token_reader migrator'),
+    ('count_sealed',           'operator reader worker migrator'),
     ('number_outcomes',        'worker migrator'),
     ('delete_old_attempts',    'worker migrator'),
     ('accept_signup',          'migrator'),
@@ -213,8 +214,8 @@ SELECT is_empty(
 -- Functions that run with the owner's rights.
 SELECT is(
     (SELECT array_agg(proname::text ORDER BY proname) FROM pg_proc WHERE pronamespace = 'embark'::regnamespace AND prosecdef),
-    ARRAY['cancel', 'credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'mend', 'number_outcomes',
-          'outcomes_since', 'pause', 'renew_signup', 'replay', 'resolve', 'resume', 'skip'],
+    ARRAY['cancel', 'count_sealed', 'credential', 'enqueue_signup', 'inbox_after_statement', 'inbox_before_statement', 'inbox_row', 'mend',
+          'number_outcomes', 'outcomes_since', 'pause', 'renew_signup', 'replay', 'resolve', 'resume', 'skip'],
     'these functions run with the rights of their owner, and no others');
 SELECT is_empty(
     $$SELECT oid::regprocedure, proconfig FROM pg_proc
@@ -246,6 +247,7 @@ INSERT INTO test.work (role, what, statement) VALUES
     ('operator', 'asks why a replay would be refused', $$SELECT embark.replay_refusal(2)$$),
     ('operator', 'cancels a signup that runs', $$SELECT embark.cancel(1)$$),
     ('operator', 'reads the outcomes', $$SELECT * FROM embark.outcomes_since(0)$$),
+    ('operator', 'counts what each key has sealed', $$SELECT * FROM embark.count_sealed(0, 100)$$),
     ('reader', 'reads the jobs', $$SELECT * FROM embark.job_list$$),
     ('reader', 'reads the attempts and the audit', $$SELECT * FROM embark.attempts CROSS JOIN embark.audit$$),
     ('token_reader', 'reads a token', $$SELECT embark.credential(1)$$),
@@ -258,6 +260,8 @@ INSERT INTO test.work (role, what, statement) VALUES
             SELECT signup_id, 1, 'exchange_code', 1, 'done', now(), now() FROM done)
         INSERT INTO embark.jobs (signup_id, step, lane, due_at) SELECT signup_id, 'verify_grant', 5, now() FROM done$$),
     ('worker', 'seals and erases secrets', $$UPDATE embark.secrets SET sealed_pin = 'x', pin = NULL, code = NULL WHERE pin IS NULL$$),
+    ('worker', 'reseals a secret', $$UPDATE embark.secrets SET sealed_token = 'new' WHERE signup_id IN
+        (SELECT signup_id FROM embark.secrets WHERE sealed_token = 'old' FOR UPDATE SKIP LOCKED)$$),
     ('worker', 'ends a signup', $$WITH ended AS (UPDATE embark.signups SET state = 'completed' WHERE id = 1 RETURNING id)
         INSERT INTO embark.outcomes (signup_id, generation, type) SELECT id, 1, 'signup.completed' FROM ended$$),
     ('worker', 'numbers outcomes', $$SELECT embark.number_outcomes(100)$$),

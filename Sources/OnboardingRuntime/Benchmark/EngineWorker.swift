@@ -31,7 +31,7 @@ public enum EngineWorker {
         var options = try database.connectionOptions(applicationName: "embark worker")
         options.sessionSettings = WorkerSettings.stablePlans
         let pool = Pool(options, size: JobQueue.connectionsMax)
-        let rows = try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current))
+        let rows = try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current, []))
         let id = rows.first?.value ?? 0
         let queue = JobQueue(pool: pool, workerID: id, host: "benchmark", processID: getpid())
         let counter = EngineCounter()
@@ -109,7 +109,8 @@ public enum EngineWorker {
         var options = try ConnectionOptions(url, applicationName: "embark worker")
         options.sessionSettings = WorkerSettings.stablePlans
         let pool = Pool(options, size: JobQueue.connectionsMax)
-        let id = try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current)).first?.value ?? 0
+        let id =
+            try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current, [])).first?.value ?? 0
         let queue = JobQueue(pool: pool, workerID: id, host: "benchmark", processID: getpid())
         let worker = WorkerRun(
             queue: queue,

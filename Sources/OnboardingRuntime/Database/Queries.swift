@@ -45,8 +45,8 @@ package enum Queries {
     static let snapshot = Statement<Single<JSONText>>(SQL.snapshot)
 
     // Workers
-    static let registerWorker = Statement<Single<Int64>, String, Int32, String>(SQL.registerWorker)
-    static let beatWorker = Statement<NoRow, Int64, Bool, Int32, String, Int32, String>(SQL.beatWorker)
+    static let registerWorker = Statement<Single<Int64>, String, Int32, String, [String]>(SQL.registerWorker)
+    static let beatWorker = Statement<NoRow, Int64, Bool, Int32, String, Int32, String, [String]>(SQL.beatWorker)
     static let retireWorker = Statement<NoRow, Int64>(SQL.retireWorker)
     static let takePresence = Statement<NoRow, Int32>(SQL.takePresence)
     static let findAbsentWorkers = Statement<Single<Int64>, Int64>(SQL.findAbsentWorkers)
@@ -96,6 +96,12 @@ package enum Queries {
     static let endPause = Statement<Single<Bool>, String, String>(SQL.endPause)
     static let mendSignup = Statement<Single<String>, Int64, String?, String?, String>(SQL.mendSignup)
 
+    // Sealing keys
+    static let countSealed = Statement<SealedCount, Int64, Int32>(SQL.countSealed)
+    static let listKeyHolders = Statement<KeyHolder, Int32>(SQL.listKeyHolders)
+    static let readSealed = Statement<SealedRow, Int64, Int32>(SQL.readSealed)
+    static let reseal = Statement<Single<Int32>, [Int64], TextColumn, TextColumn, TextColumn, TextColumn>(SQL.reseal)
+
     // embark doctor
     static let inspectServer = Statement<ServerFacts>(SQL.inspectServer)
     static let inspectTokens = Statement<TokenFacts, Int32>(SQL.inspectTokens)
@@ -129,6 +135,7 @@ package enum Queries {
         StatementShape(countRegisterCall), StatementShape(eraseCode),
         StatementShape(pauseScope), StatementShape(listThrottles), StatementShape(failDeadCodes),
         StatementShape(setPause), StatementShape(endPause), StatementShape(mendSignup), StatementShape(inspectTokens),
+        StatementShape(countSealed), StatementShape(listKeyHolders), StatementShape(readSealed), StatementShape(reseal),
         StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectRights),
         StatementShape(inspectFunctions),
         StatementShape(inspectSecrets), StatementShape(inspectLogging),

@@ -29,7 +29,7 @@ public struct Doctor: Sendable {
     private static let pausesMax: Int32 = 1_000
     private static let pausesShown = 10
 
-    private let connection: Connection
+    let connection: Connection
 
     public init(connection: Connection) {
         self.connection = connection
@@ -52,6 +52,7 @@ public struct Doctor: Sendable {
         findings += await check("server log") { try await logging() }
         findings += await check("pauses") { try await pauses() }
         findings += await check("tokens") { try await tokens() }
+        findings += await check("keys") { try await keys() }
         findings += await check("installation") { try await installation() }
         return findings
     }

@@ -14,6 +14,8 @@ struct JobQueue: Sendable {
     let workerID: Int64
     let host: String
     let processID: Int32
+    /// The ids of this process's sealing keys, the one that seals first.
+    var keyIDs: [String] = []
 
     private static let steps = Step.allCases.map(\.rawValue)
     /// Each step's lease: its deadline and a margin.
@@ -256,7 +258,7 @@ struct JobQueue: Sendable {
 
     func beat(sleeping: Bool, inFlight: Int) async throws(PostgresError) {
         _ = try await pool.run(
-            Queries.beatWorker(workerID, sleeping, Int32(clamping: inFlight), host, processID, Version.current)
+            Queries.beatWorker(workerID, sleeping, Int32(clamping: inFlight), host, processID, Version.current, keyIDs)
         )
     }
 

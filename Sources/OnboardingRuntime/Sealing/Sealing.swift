@@ -35,6 +35,15 @@ extension KeyRing {
     ///
     /// - Throws: `SealingError`; nothing of the text is shown.
     public func open(_ sealed: String, signupID: Int64, purpose: SealedPurpose) throws(SealingError) -> Secret {
+        try openNamingKey(sealed, signupID: signupID, purpose: purpose).secret
+    }
+
+    /// The same, and which key opened it.
+    func openNamingKey(
+        _ sealed: String,
+        signupID: Int64,
+        purpose: SealedPurpose
+    ) throws(SealingError) -> (secret: Secret, keyID: String) {
         let parts = sealed.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 5, parts[1].isEmpty,
             let headerBytes = Base64URL.decode(parts[0]),
@@ -51,7 +60,7 @@ extension KeyRing {
             )
             let opened = try AES.GCM.open(box, using: key.key, authenticating: Data(parts[0].utf8))
             guard let text = String(validating: opened, as: UTF8.self) else { throw SealingError.malformed }
-            return Secret(text)
+            return (Secret(text), key.id)
         } catch {
             throw .altered
         }
@@ -67,30 +76,41 @@ extension KeyRing {
         if let key = keys.first(where: { $0.header(signupID: signupID, purpose: purpose).utf8.elementsEqual(header) }) {
             return key
         }
-        let read: Header
-        do {
-            read = try JSONDecoder().decode(Header.self, from: Data(header))
-        } catch {
-            throw .malformed
-        }
+        guard let read = SealedHeader(json: header) else { throw .malformed }
         guard read.alg == "dir", read.enc == "A256GCM" else { throw .malformed }
         guard let key = keys.first(where: { $0.id == read.kid }) else { throw .unknownKey(id: read.kid) }
         guard read.signup == String(signupID), read.purpose == purpose.rawValue else { throw .otherRow }
         return key
     }
 
-    /// The protected header. `embark_signup` and `embark_purpose` are private names (RFC 7516, section 4.3).
-    private struct Header: Decodable {
-        let alg: String
-        let enc: String
-        let kid: String
-        let signup: String
-        let purpose: String
+    /// Whether the first key has sealed it for this signup and purpose, in the form that Embark writes.
+    func isUnderFirstKey(_ sealed: String, signupID: Int64, purpose: SealedPurpose) -> Bool {
+        guard let header = keys.first?.header(signupID: signupID, purpose: purpose) else { return false }
+        return sealed.utf8.starts(with: (Base64URL.encode(header.utf8) + ".").utf8)
+    }
+}
 
-        enum CodingKeys: String, CodingKey {
-            case alg, enc, kid
-            case signup = "embark_signup"
-            case purpose = "embark_purpose"
+/// The protected header as any JOSE library may write it. `embark_signup` and `embark_purpose` are private names (RFC 7516,
+/// section 4.3).
+struct SealedHeader: Decodable {
+    let alg: String
+    let enc: String
+    let kid: String
+    let signup: String
+    let purpose: String
+
+    enum CodingKeys: String, CodingKey {
+        case alg, enc, kid
+        case signup = "embark_signup"
+        case purpose = "embark_purpose"
+    }
+
+    /// nil for what is no such header.
+    init?(json: some Sequence<UInt8>) {
+        do {
+            self = try JSONDecoder().decode(Self.self, from: Data(json))
+        } catch {
+            return nil
         }
     }
 }
@@ -111,6 +131,11 @@ public enum SealingError: Error, Equatable, CustomStringConvertible {
     case unknownKey(id: String)
     case otherRow
     case altered
+
+    /// Whether another process, with another ring, may open it.
+    var isMissingKey: Bool {
+        if case .unknownKey = self { true } else { false }
+    }
 
     public var description: String {
         switch self {

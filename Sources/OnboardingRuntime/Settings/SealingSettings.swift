@@ -1,8 +1,10 @@
 /// The key ring, for commands that open what is sealed.
-import Onboarding
+public import Onboarding
 
 public struct SealingSettings: Sendable {
     public let keys: KeyRing
+    /// The JWK Set itself, for what changes it.
+    public let text: Secret
 
     /// - Throws: `SettingsError` when `EMBARK_SEALING_KEYS` is missing or no JWK Set. The error shows nothing of it.
     public init(sources: SettingSources) throws(SettingsError) {
@@ -13,5 +15,6 @@ public struct SealingSettings: Sendable {
         } catch {
             throw .malformed(name: "EMBARK_SEALING_KEYS", rule: error.description)
         }
+        self.text = Secret(text)
     }
 }

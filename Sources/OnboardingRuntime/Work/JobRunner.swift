@@ -8,6 +8,8 @@ import Postgres
 struct JobRunner: Sendable {
     /// More calls than any step makes: a step that would go on for ever ends here.
     static let movesMax = 40
+    /// Until a job is looked at again whose secret this worker has no key for.
+    static let keySeconds = 10.0
 
     let queue: JobQueue
     let marks: SentMarker
@@ -19,6 +21,7 @@ struct JobRunner: Sendable {
     let logger: Logger
     let metrics: WorkerMetrics
     let board: ThrottleBoard
+    let complaints: Complaints
 
     /// - Parameter claimed: when the claim was sent: the lease counts from then.
     /// - Returns: what to settle; nil when the lease was lost or the database could not be asked, and nothing may be
@@ -28,6 +31,13 @@ struct JobRunner: Sendable {
         var verdict: Verdict
         do {
             verdict = try await self.verdict(on: &job, lease: lease, claimed: claimed)
+        } catch let error as SealingError where error.isMissingKey {
+            // Another worker may have the key, or this one gets it with its next start: the signup has done nothing wrong.
+            complaints.say("a sealed secret needs a key that this worker lacks, its job waits", error)
+            verdict = .throttle(
+                Problem(code: "sealing_key_missing", message: error.description),
+                seconds: Self.keySeconds
+            )
         } catch let error as SealingError {
             verdict = .fail(Problem(code: "sealing_failed", message: error.description), waitingOn: .operator)
         } catch is HeldBack {
@@ -267,7 +277,8 @@ struct JobRunner: Sendable {
         var credentials = Credentials(appID: installation.appID, appSecret: appSecret, systemToken: systemToken)
         credentials.code = job.secrets.code
         credentials.verifyToken = job.secrets.verifyToken
-        if job.secrets.token == nil, let sealed = job.secrets.sealedToken {
+        // An exchange makes a new token: one of an earlier generation, which may need a key that is gone, must not keep it back.
+        if job.step != .exchangeCode, job.secrets.token == nil, let sealed = job.secrets.sealedToken {
             job.secrets.token = try keys.open(sealed, signupID: job.signupID, purpose: .token)
         }
         credentials.businessToken = job.secrets.token

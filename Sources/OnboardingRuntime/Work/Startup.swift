@@ -58,7 +58,12 @@ struct Startup {
         }
         let throttles = try await pool.run(Queries.listThrottles(JobQueue.throttlesMax))
         let rows = try await pool.run(
-            Queries.registerWorker(ProcessInfo.processInfo.hostName, getpid(), Version.current)
+            Queries.registerWorker(
+                ProcessInfo.processInfo.hostName,
+                getpid(),
+                Version.current,
+                settings.keys.keyIDs
+            )
         )
         guard let id = rows.first?.value else { throw PostgresError.decoding("no worker id was returned") }
         let direct = try ConnectionOptions(

@@ -14,6 +14,9 @@ public struct Worker: Service {
     static let codePollInterval = Duration.milliseconds(10)
     /// How often outcomes are numbered and the worker's row is written.
     static let tickInterval = Duration.milliseconds(500)
+    /// Between two looks for codes that have died. With a tick, which numbers what another process was numbering just then, it
+    /// leaves a quarter of the second within which a dead code is an outcome.
+    static let deadCodeInterval = Duration.milliseconds(250)
     /// Between two looks for workers that are gone, and how long one has to be absent at every look: what it had not sent is
     /// due again within a second.
     static let presenceInterval = Duration.milliseconds(150)
@@ -47,7 +50,8 @@ public struct Worker: Service {
             pool: pool,
             workerID: start.workerID,
             host: ProcessInfo.processInfo.hostName,
-            processID: getpid()
+            processID: getpid(),
+            keyIDs: settings.keys.keyIDs
         )
         let http = GraphClient.Pools(connectionsMax: settings.concurrency + settings.concurrency / 4 + 1)
         var logger = logger
@@ -65,7 +69,8 @@ public struct Worker: Service {
             systemToken: settings.systemToken,
             logger: logger,
             metrics: metrics,
-            board: board
+            board: board,
+            complaints: Complaints(logger)
         )
         let run = WorkerRun(
             queue: queue,

@@ -8,7 +8,7 @@ struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "key",
         abstract: "The sealing key ring.",
-        subcommands: [KeyNewCommand.self]
+        subcommands: [KeyNewCommand.self, KeyListCommand.self, KeyRotateCommand.self]
     )
 }
 
@@ -29,13 +29,21 @@ struct KeyNewCommand: AsyncParsableCommand {
     @Option(help: "The key's id, its kid (default: today's date).") var id: String?
 
     func validate() throws {
-        if let id, id.wholeMatch(of: /[A-Za-z0-9._-]{1,64}/) == nil {
-            throw ValidationError("--id must be 1 to 64 letters, digits, dots, hyphens or underscores.")
-        }
+        try KeyID.check(id)
     }
 
     func run() async throws {
-        let today = Date.now.formatted(.iso8601.year().month().day())
-        FileHandle.standardOutput.write(Data((KeyRing.newKeySet(id: id ?? today).revealed + "\n").utf8))
+        FileHandle.standardOutput.write(Data((KeyRing.newKeySet(id: id ?? KeyID.today).revealed + "\n").utf8))
+    }
+}
+
+/// The ids that Embark gives to keys. Those of other makers may be any text.
+enum KeyID {
+    static var today: String { Date.now.formatted(.iso8601.year().month().day()) }
+
+    static func check(_ id: String?) throws {
+        if let id, id.wholeMatch(of: /[A-Za-z0-9._-]{1,64}/) == nil {
+            throw ValidationError("--id must be 1 to 64 letters, digits, dots, hyphens or underscores.")
+        }
     }
 }
