@@ -45,10 +45,11 @@ public struct KeyRing: Sendable {
         self.keys = keys
     }
 
-    /// A JWK Set with one new random key, as `embark key new` prints it.
+    /// A JWK Set with one new random key, as `embark key new` prints it. Its `alg` is that of the sealed texts' headers: some
+    /// libraries look for a key by both.
     public static func newKeySet(id: String) -> Secret {
         let bytes = SymmetricKey(size: .bits256).withUnsafeBytes { Array($0) }
-        let key = #"{"kty":"oct","alg":"A256GCM","use":"enc","kid":"\#(id)","k":"\#(Base64URL.encode(bytes))"}"#
+        let key = #"{"kty":"oct","alg":"dir","use":"enc","kid":"\#(id)","k":"\#(Base64URL.encode(bytes))"}"#
         return Secret(#"{"keys":[\#(key)]}"#)
     }
 
