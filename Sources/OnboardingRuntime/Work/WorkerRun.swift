@@ -78,6 +78,7 @@ final class WorkerRun: Sendable {
             await withTaskGroup(of: Void.self) { services in
                 services.addTask { await self.listen(listener) }
                 services.addTask { await self.tick() }
+                services.addTask { await self.watchCodes() }
                 services.addTask { await self.watchPresence() }
                 services.addTask { await self.cleanUp() }
                 await withGracefulShutdownHandler {
@@ -370,8 +371,8 @@ final class WorkerRun: Sendable {
         }
     }
 
-    /// Says that the worker lives, fails codes that have died, numbers outcomes, and reads what rests: each by itself, so that a
-    /// fault of one does not stop the others.
+    /// Says that the worker lives, numbers outcomes, and reads what rests: each by itself, so that a fault of one does not stop
+    /// the others.
     private func tick() async {
         let complaints = Complaints(logger)
         await every(Worker.tickInterval) { () throws(PostgresError) in
@@ -382,7 +383,6 @@ final class WorkerRun: Sendable {
                 try await queue.beat(sleeping: sleeps.load(ordering: .relaxed), inFlight: inFlight)
             }
             await complaints.hear("pauses") { () throws(PostgresError) in try await tickPauses() }
-            await complaints.hear("dead codes") { () throws(PostgresError) in try await tickDeadCodes() }
             await complaints.hear("outcomes") { () throws(PostgresError) in try await queue.numberOutcomes() }
         }
     }
@@ -399,14 +399,22 @@ final class WorkerRun: Sendable {
         metrics.rests(board)
     }
 
-    private func tickDeadCodes() async throws(PostgresError) {
-        let dead = try await queue.failDeadCodes(canRecover: canRecover)
-        guard dead > 0 else { return }
-        metrics.codesDied(dead)
-        logger.warning(
-            "codes died before they could be exchanged, their customers are asked",
-            metadata: ["signups": "\(dead)"]
-        )
+    /// A dead code is an outcome within a second, whatever else goes on: its customer is waiting at the popup.
+    private func watchCodes() async {
+        let complaints = Complaints(logger)
+        await every(Worker.deadCodeInterval) { () throws(PostgresError) in
+            await complaints.hear("dead codes") { () throws(PostgresError) in
+                let dead = try await queue.failDeadCodes(canRecover: canRecover)
+                guard dead > 0 else { return }
+                metrics.codesDied(dead)
+                logger.warning(
+                    "codes died before they could be exchanged, their customers are asked",
+                    metadata: ["signups": "\(dead)"]
+                )
+                // At once: the tick comes up to half a second later.
+                try await queue.numberOutcomes()
+            }
+        }
     }
 
     /// Sets free what workers hold that are gone: seen to be absent for a while, for one look proves nothing. And once more
