@@ -38,9 +38,9 @@ import Testing
         #expect(settings.systemToken == nil)
         #expect(settings.concurrency == 64)
         #expect(settings.drainSeconds == 30)
-        #expect(settings.listenHost == "127.0.0.1")
-        #expect(settings.listenPort == 9464)
-        #expect(settings.listenIsDefault)
+        #expect(settings.listen.host == "127.0.0.1")
+        #expect(settings.listen.port == 9464)
+        #expect(settings.listen.isDefault)
         #expect(settings.directDatabaseURL == "")
     }
 
@@ -61,9 +61,9 @@ import Testing
         #expect(settings.keys.keyIDs == ["a"])
         #expect(settings.concurrency == 1)
         #expect(settings.drainSeconds == 0)
-        #expect(settings.listenHost == "0.0.0.0")
-        #expect(settings.listenPort == 0)
-        #expect(!settings.listenIsDefault)
+        #expect(settings.listen.host == "0.0.0.0")
+        #expect(settings.listen.port == 0)
+        #expect(!settings.listen.isDefault)
         #expect(settings.directDatabaseURL == "postgresql://direct/embark")
     }
 

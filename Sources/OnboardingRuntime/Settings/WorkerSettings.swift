@@ -17,10 +17,7 @@ public struct WorkerSettings: Sendable {
     let drainSeconds: Int
     /// How long attempts are kept, in days.
     let retentionDays: Int
-    let listenHost: String
-    let listenPort: Int
-    /// Whether the address was asked for: a default that is taken gives way to the next free port.
-    let listenIsDefault: Bool
+    let listen: ListenAddress
 
     /// - Throws: `SettingsErrors` with every setting that is missing or malformed, not the first one alone.
     public init(sources: SettingSources) throws(SettingsErrors) {
@@ -55,17 +52,7 @@ public struct WorkerSettings: Sendable {
 
         let baseURL = read("EMBARK_GRAPH_URL")
         let version = read("EMBARK_GRAPH_VERSION")
-        if !Self.isSafe(baseURL) {
-            problems.append(
-                .malformed(
-                    name: "EMBARK_GRAPH_URL",
-                    rule: "must be https://HOST, or http://127.0.0.1:PORT for a simulator"
-                )
-            )
-        }
-        if version.wholeMatch(of: /v[0-9]{1,3}\.[0-9]{1,2}/) == nil {
-            problems.append(.malformed(name: "EMBARK_GRAPH_VERSION", rule: "must be a version such as v25.0"))
-        }
+        problems += Self.graphProblems(url: baseURL, version: version)
         let proof = read("EMBARK_APPSECRET_PROOF")
         if proof != "true" && proof != "false" {
             problems.append(.malformed(name: "EMBARK_APPSECRET_PROOF", rule: "must be true or false"))
@@ -88,17 +75,8 @@ public struct WorkerSettings: Sendable {
         concurrency = number("EMBARK_CONCURRENCY", 1...10_000)
         drainSeconds = number("EMBARK_DRAIN_SECONDS", 0...3600)
         retentionDays = number("EMBARK_RETENTION_DAYS", 1...36_500)
-        let listen = read("EMBARK_LISTEN")
-        let parts = listen.split(separator: ":", omittingEmptySubsequences: false)
-        if parts.count == 2, !parts[0].isEmpty, let port = Int(parts[1]), (0...65_535).contains(port) {
-            listenHost = String(parts[0])
-            listenPort = port
-        } else {
-            problems.append(.malformed(name: "EMBARK_LISTEN", rule: "must be HOST:PORT, such as 127.0.0.1:9464"))
-            listenHost = ""
-            listenPort = 0
-        }
-        listenIsDefault = listen == SettingSources.defaults["EMBARK_LISTEN"]
+        var address: ListenAddress?
+        do throws(SettingsError) { address = try ListenAddress(sources: sources) } catch { problems.append(error) }
         directDatabaseURL = read("EMBARK_DIRECT_DATABASE_URL")
         do throws(PostgresError) {
             _ = try ConnectionOptions(directDatabaseURL, applicationName: "embark")
@@ -122,8 +100,9 @@ public struct WorkerSettings: Sendable {
             problems.append(error)
             throw SettingsErrors(problems)
         }
-        guard problems.isEmpty, let ring else { throw SettingsErrors(problems) }
+        guard problems.isEmpty, let ring, let address else { throw SettingsErrors(problems) }
         keys = ring
+        listen = address
     }
 
     /// For the connections that claim and settle.
@@ -146,6 +125,23 @@ public struct WorkerSettings: Sendable {
         // Marks and results are durable whatever the database's default is; a claim waives it for itself.
         "synchronous_commit": "on", "idle_in_transaction_session_timeout": "10s",
     ]
+
+    /// What is wrong with where Graph is said to be.
+    static func graphProblems(url: String, version: String) -> [SettingsError] {
+        var problems: [SettingsError] = []
+        if !isSafe(url) {
+            problems.append(
+                .malformed(
+                    name: "EMBARK_GRAPH_URL",
+                    rule: "must be https://HOST, or http://127.0.0.1:PORT for a simulator"
+                )
+            )
+        }
+        if version.wholeMatch(of: /v[0-9]{1,3}\.[0-9]{1,2}/) == nil {
+            problems.append(.malformed(name: "EMBARK_GRAPH_VERSION", rule: "must be a version such as v25.0"))
+        }
+        return problems
+    }
 
     /// Tokens travel there: encrypted, or not off this machine.
     private static func isSafe(_ url: String) -> Bool {

@@ -40,17 +40,17 @@ public struct HealthServer: Service {
             )
         }
         // A default address that another worker of this machine has taken gives way to the next free port.
-        for offset in 0..<(settings.listenIsDefault ? 100 : 1) {
-            let port = settings.listenPort + offset
+        for offset in 0..<(settings.listen.isDefault ? WorkerProbe.portsMax : 1) {
+            let port = settings.listen.port + offset
             var quiet = Logger(label: "embark.http")
             quiet.logLevel = .critical
             let application = Application(
                 router: router,
-                configuration: .init(address: .hostname(settings.listenHost, port: port)),
+                configuration: .init(address: .hostname(settings.listen.host, port: port)),
                 onServerRunning: { channel in
                     logger.info(
                         "health endpoint listens",
-                        metadata: ["address": "\(settings.listenHost):\(channel.localAddress?.port ?? port)"]
+                        metadata: ["address": "\(settings.listen.host):\(channel.localAddress?.port ?? port)"]
                     )
                 },
                 logger: quiet
@@ -58,7 +58,7 @@ public struct HealthServer: Service {
             do {
                 try await application.run()
                 return
-            } catch let error as IOError where error.errnoCode == EADDRINUSE && settings.listenIsDefault {
+            } catch let error as IOError where error.errnoCode == EADDRINUSE && settings.listen.isDefault {
                 continue
             }
         }
