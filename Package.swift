@@ -64,7 +64,7 @@ let package = Package(
             name: "SQL",
             path: "sql",
             exclude: ["tests"],
-            resources: [.embedInCode("migrations"), .embedInCode("queries")],
+            resources: [.embedInCode("migrations"), .embedInCode("queries"), .embedInCode("catalogue")],
             swiftSettings: strict
         ),
         .target(name: "Onboarding", swiftSettings: strict),

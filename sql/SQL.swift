@@ -28,6 +28,9 @@ public enum SQL {
         File("m0010_keys", PackageResources.m0010_keys_sql),
     ]
 
+    /// Every object that the migrations make, with a digest of its definition. scripts/catalogue writes it.
+    public static let catalogue = File("catalogue", PackageResources.catalogue_txt)
+
     /// Roles, schema and migration history: a script of its own, run before each migration round.
     public static let prepareDatabase = File("prepare_database", PackageResources.prepare_database_sql)
 
@@ -117,6 +120,13 @@ public enum SQL {
     public static let inspectRights = File("inspect_rights", PackageResources.inspect_rights_sql)
     public static let inspectSecrets = File("inspect_secrets", PackageResources.inspect_secrets_sql)
     public static let inspectLogging = File("inspect_logging", PackageResources.inspect_logging_sql)
+    public static let pinSearchPath = File("pin_search_path", PackageResources.pin_search_path_sql)
+    public static let inspectCatalogue = File("inspect_catalogue", PackageResources.inspect_catalogue_sql)
+    public static let inspectSnapshots = File("inspect_snapshots", PackageResources.inspect_snapshots_sql)
+    public static let inspectVacuum = File("inspect_vacuum", PackageResources.inspect_vacuum_sql)
+    public static let inspectQueue = File("inspect_queue", PackageResources.inspect_queue_sql)
+    public static let inspectWorkers = File("inspect_workers", PackageResources.inspect_workers_sql)
+    public static let inspectKeyIDs = File("inspect_key_ids", PackageResources.inspect_key_ids_sql)
 
     public static let queries = [
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
@@ -132,5 +142,6 @@ public enum SQL {
         pauseScope, listThrottles, failDeadCodes, setPause, endPause, mendSignup, inspectTokens,
         countSealed, listKeyHolders, readSealed, reseal,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
+        pinSearchPath, inspectCatalogue, inspectSnapshots, inspectVacuum, inspectQueue, inspectWorkers, inspectKeyIDs,
     ]
 }

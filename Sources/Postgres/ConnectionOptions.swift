@@ -21,6 +21,12 @@ public struct ConnectionOptions: Sendable {
     /// Where a connection goes, such as "db.example:5432/embark as worker": for messages, without any secret.
     public let description: String
 
+    /// Where the server is: names, addresses, or paths of sockets, in the order in which they are tried. Empty for libpq's
+    /// default, a socket.
+    public let hosts: [String]
+    /// libpq's `sslmode`: how far the server must prove who it is.
+    public let tlsMode: String
+
     /// What is handed to libpq, without `connect_timeout`.
     private let settings: [String: String]
     /// How many hosts the string or the environment names.
@@ -36,6 +42,8 @@ public struct ConnectionOptions: Sendable {
         try Self.checkForMisplacedPassword(effective)
         hostCount = max(Conninfo.list(effective["host"]).count, Conninfo.list(effective["hostaddr"]).count, 1)
         description = Self.describe(effective)
+        hosts = Conninfo.list(effective["hostaddr"] ?? effective["host"])
+        tlsMode = effective["sslmode"] ?? "prefer"
         let seconds = effective["connect_timeout"].flatMap { Int64($0) } ?? 0
         connectTimeout = .seconds(seconds > 0 ? min(seconds, Self.connectTimeoutSecondsMax) : 5)
         settings.merge(Self.defaults) { given, _ in given }

@@ -9,8 +9,12 @@ struct DoctorCommand: AsyncParsableCommand {
         commandName: "doctor",
         abstract: "Say what is wrong with the set-up, each with its remedy.",
         discussion: """
-            Looks at the database, the schema, the roles and their rights, the server's log
-            settings and the installation. Changes nothing. Exit 1 when something FAILs.
+            Looks at the database and the way to it, the schema and whether anybody altered
+            it, roles and their rights, the server's log settings, what keeps it from
+            cleaning up, pauses, tokens, jobs that nobody claims, workers, the sealing
+            keys, and Graph. Changes nothing. What it knows of a worker's settings comes
+            from the environment: run it where workers run. Exit 1 when something FAILs, 69
+            when the database cannot be reached.
 
             EXAMPLES
               embark doctor
@@ -22,14 +26,23 @@ struct DoctorCommand: AsyncParsableCommand {
 
     func run() async throws {
         let output = global.output
-        let findings = try await global.withConnection { connection in
-            await Doctor(connection: connection).examine(clock: Self.now)
-        }
+        let sources = try global.sources()
+        let options = try DatabaseSettings(sources: sources).connectionOptions(applicationName: "embark doctor")
+        let report = await Doctor(options: options, settings: try DoctorSettings(sources: sources))
+            .examine(clock: Self.now)
+        let findings = report.findings
         switch output.format {
         case .table:
+            // On a terminal in lines that fit, in a pipe each finding and each remedy on one.
+            let columns = isatty(STDOUT_FILENO) == 1 ? max(Terminal.size().columns - Self.indent, 20) : Int.max
             let rows = findings.flatMap { finding in
-                [[finding.level.rawValue, finding.subject, finding.message]]
-                    + (finding.remedy.map { [["", "", "→ " + $0]] } ?? [])
+                let words = Output.printable(finding.message)
+                let texts =
+                    CardText.wrapped(words, columns: columns, linesMax: .max)
+                    + (finding.remedy.map { Self.arrow(Output.printable($0), columns) } ?? [])
+                return texts.enumerated().map { index, text in
+                    [index == 0 ? finding.level.rawValue : "", index == 0 ? finding.subject : "", text]
+                }
             }
             output.table(header: ["", "CHECK", "FOUND"], rows: rows) { cell in
                 switch cell {
@@ -51,7 +64,16 @@ struct DoctorCommand: AsyncParsableCommand {
                 }
             )
         }
+        if let error = report.unreachable { throw CommandFailure(database: error) }
         if findings.contains(where: { $0.level == .fail }) { throw CommandFailure(.failed, nil) }
+    }
+
+    /// Columns in front of what was found: the level, and the longest subject.
+    private static let indent = 4 + 2 + "open snapshots".count + 2
+
+    private static func arrow(_ remedy: String, _ columns: Int) -> [String] {
+        CardText.wrapped(remedy, columns: columns == .max ? .max : columns - 2, linesMax: .max).enumerated()
+            .map { ($0 == 0 ? "→ " : "  ") + $1 }
     }
 
     private static func now() -> Timestamp {

@@ -41,30 +41,44 @@ struct Output {
         }
     }
 
-    /// Columns as wide as their widest cell, two blanks between them; the last one is not padded.
     func table(header: [String], rows: [[String]], color: (String) -> Color? = { _ in nil }) {
-        let rows = rows.map { $0.map { Self.printable($0) } }
-        let widths = header.indices.map { column in
-            ([header] + rows).map { $0[column].count }.max() ?? 0
+        let painted = { (cell: String, isHeader: Bool) in
+            isHeader ? colored(cell, .dim) : color(cell).map { colored(cell, $0) } ?? cell
         }
-        for (index, row) in ([header] + rows).enumerated() {
+        for text in Self.tableLines(header: header, rows: rows, painted: painted) { line(text) }
+    }
+
+    /// Columns as wide as their widest cell, two blanks between them; the last one is not padded. The header comes first.
+    ///
+    /// - Parameter painted: may add to a cell what takes no room; it hears whether it is the header's.
+    static func tableLines(
+        header: [String],
+        rows: [[String]],
+        painted: (String, Bool) -> String = { cell, _ in cell }
+    ) -> [String] {
+        let rows = [header] + rows.map { $0.map { printable($0) } }
+        let widths = header.indices.map { column in rows.map { TerminalText.columns($0[column]) }.max() ?? 0 }
+        return rows.enumerated().map { index, row in
             let cells = row.indices.map { column -> String in
                 let isLast = column == row.count - 1
-                let padding =
-                    isLast ? "" : String(repeating: " ", count: widths[column] - row[column].count)
-                let cell = row[column]
-                if index == 0 { return colored(cell, .dim) + padding }
-                return (color(cell).map { colored(cell, $0) } ?? cell) + padding
+                let blanks = isLast ? 0 : widths[column] - TerminalText.columns(row[column])
+                return painted(row[column], index == 0) + String(repeating: " ", count: blanks)
             }
             // Empty cells at the end leave blanks that nobody sees and every diff shows.
             let text = cells.joined(separator: "  ")
-            line(String(text[..<(text.lastIndex { $0 != " " }.map(text.index(after:)) ?? text.startIndex)]))
+            return String(text[..<(text.lastIndex { $0 != " " }.map(text.index(after:)) ?? text.startIndex)])
         }
     }
 
     /// Text from elsewhere without what a terminal would obey.
     static func printable(_ text: String, keepingLines: Bool = false) -> String {
         TerminalText.printable(text, keepingLines: keepingLines)
+    }
+
+    /// The text as one word of a command for a shell.
+    static func shellWord(_ text: String) -> String {
+        let needsNone = !text.isEmpty && text.wholeMatch(of: /[A-Za-z0-9_.,:\/@%+=-]*/) != nil
+        return needsNone ? text : "'" + text.replacing("'", with: "'\\''") + "'"
     }
 
     /// "12 min": the largest unit alone, as people say it.

@@ -13,7 +13,11 @@ import Testing
             ["signup", "list", "--waiting-on", "meta"],
             "Error: The value 'meta' is invalid for '--waiting-on <waiting-on>'."
         ),
-        (["signup", "list", "--before", "x"], "Error: The value 'x' is invalid for '--before <before>'"),
+        (["signup", "list", "--after", "x"], "Error: The value 'x' is invalid for '--after <id>'"),
+        (["signup", "list", "--since", "yesterday"], "Error: The value 'yesterday' is invalid for '--since <time>'"),
+        (["signup", "list", "--until", "2026-02-31"], "Error: The value '2026-02-31' is invalid for '--until <time>'"),
+        (["signup", "list", "--step", "register"], "Error: The value 'register' is invalid for '--step <step>'"),
+        (["health", "--timeout", "0"], "Error: --timeout must be 0.1 to 60."),
         (["signup", "show"], "Error: Missing expected argument '<signup>'"),
         (["signup", "show", "1", "2"], "Error: Unexpected argument '2'"),
         (["doctor", "-o", "yaml"], "Error: The value 'yaml' is invalid for '-o <output>'."),
@@ -34,7 +38,7 @@ import Testing
 
     private static let commands = [
         ["migrate"], ["migrate", "--check"], ["migrate", "--plan"], ["configure"], ["configure", "--app-id", "1"],
-        ["signup", "list"], ["signup", "show", "1"], ["signup", "add", "--code", "a"], ["doctor"],
+        ["signup", "list"], ["signup", "show", "1"], ["signup", "add", "--code", "a"], ["top"],
     ]
 
     @Test(arguments: commands)

@@ -1,6 +1,7 @@
 /// `embark signup list`: filters, pages, and text from elsewhere that a terminal must not obey.
 import Foundation
 import Postgres
+import SQL
 import Support
 import Testing
 
@@ -36,9 +37,26 @@ import Testing
         ([], ["5", "4", "3", "2", "1"]), (["--state", "running"], ["1"]), (["--state", "completed"], ["2"]),
         (["--state", "failed"], ["4", "3"]), (["--state", "cancelled"], ["5"]), (["--waiting-on", "customer"], ["3"]),
         (["--waiting-on", "operator"], ["4"]), (["--state", "failed", "--waiting-on", "customer"], ["3"]),
-        (["--state", "completed", "--waiting-on", "customer"], []), (["--before", "3"], ["2", "1"]),
-        (["--before", "1"], []), (["--limit", "2"], ["5", "4"]), (["--state", "failed", "--before", "4"], ["3"]),
-        (["--before", "9223372036854775807", "--limit", "10000"], ["5", "4", "3", "2", "1"]),
+        (["--state", "completed", "--waiting-on", "customer"], []), (["--after", "3"], ["2", "1"]),
+        (["--after", "1"], []), (["--limit", "2"], ["5", "4"]), (["--state", "failed", "--after", "4"], ["3"]),
+        (["--after", "9223372036854775807", "--limit", "10000"], ["5", "4", "3", "2", "1"]),
+        (["--step", "register_phone"], ["4"]), (["--step", "subscribe_app"], ["1"]), (["--step", "sync_history"], []),
+        (["--step", "subscribe_app", "--state", "failed"], []),
+        (["--step", "exchange_code", "--state", "failed"], ["3"]),
+        (["--error-code", "133005"], ["4"]), (["--error-code", "36007", "--step", "exchange_code"], ["3"]),
+        (["--error-code", "36007", "--step", "register_phone"], []),
+        (["--error-code", "36007", "--state", "running"], []),
+        (["--error-code", "133005", "--waiting-on", "customer"], []),
+        (["--waba", "14"], ["4"]), (["--waba", "14", "--state", "completed"], []), (["--waba", "99"], []),
+        (["--waba", "13", "--error-code", "36007", "--step", "exchange_code", "--waiting-on", "customer"], ["3"]),
+        // They changed 5 min, 45 min, 10 min, 2 h and 3 days ago.
+        (["--since", "30m"], ["3", "1"]), (["--since", "1h"], ["3", "2", "1"]), (["--until", "1h"], ["5", "4"]),
+        (["--since", "1d", "--until", "30m"], ["4", "2"]), (["--since", "1h", "--state", "failed"], ["3"]),
+        (["--since", "1h", "--state", "running"], ["1"]), (["--since", "1h", "--state", "cancelled"], []),
+        (["--since", "1h", "--state", "completed"], ["2"]), (["--since", "1h", "--waba", "12"], ["2"]),
+        (["--since", "1h", "--error-code", "133005"], []), (["--since", "1h", "--step", "exchange_code"], ["3"]),
+        (["--until", "2026-01-01"], []), (["--since", "2026-01-01T10:30+02:00"], ["5", "4", "3", "2", "1"]),
+        (["--since", "2100-01-01T00:00:00Z"], []),
     ]
 
     @Test(arguments: filters)
@@ -72,15 +90,15 @@ import Testing
     }
 
     @Test(arguments: ["table", "jsonl"])
-    func `Pages by --before cover each of 120 signups exactly once, also while new ones arrive`(
+    func `Pages by --after cover each of 120 signups exactly once, also while new ones arrive`(
         format: String
     ) async throws {
         try await script(SampleSignups.many(120))
         var seen: [String] = []
-        var before: [String] = []
+        var after: [String] = []
         for page in 1...10 {
             let result = try await Command.run(
-                ["signup", "list", "-o", format] + before,
+                ["signup", "list", "-o", format] + after,
                 database: TestDatabase.current.url
             )
             let ids =
@@ -93,9 +111,9 @@ import Testing
                 #expect(result.err == "")
                 break
             }
-            let hint = "There may be more: embark signup list --before \(last)\n"
+            let hint = "There may be more: embark signup list --after \(last)\n"
             #expect(result.err == (format == "table" ? hint : ""))
-            before = ["--before", last]
+            after = ["--after", last]
             try await script(SampleSignups.many(1))
         }
         #expect(seen == (1...120).reversed().map(String.init))
@@ -103,22 +121,17 @@ import Testing
 
     @Test func `The command for the next page asks for what this page was asked for`() async throws {
         try await script(SampleSignups.oneOfEachState)
+        let asked = "--state failed --waiting-on customer --step exchange_code --error-code 36007 --since 30m --limit 1"
         let failed = try await Command.run(
-            "signup",
-            "list",
-            "--state",
-            "failed",
-            "--waiting-on",
-            "customer",
-            "--limit",
-            "1"
+            ["signup", "list"] + asked.split(separator: " ").map(String.init),
+            database: TestDatabase.current.url
         )
-        #expect(
-            failed.err == """
-                There may be more: embark signup list --state failed --waiting-on customer --limit 1 --before 3
-
-                """
-        )
+        #expect(failed.err == "There may be more: embark signup list \(asked) --after 3\n")
+        // What a shell would take apart is one word there, too.
+        let quoted = ["--waba", "13", "--until", "2100-01-01 10:00", "--limit", "1"]
+        let words = try await Command.run(["signup", "list"] + quoted, database: TestDatabase.current.url)
+        let next = "embark signup list --waba 13 --until '2100-01-01 10:00' --limit 1 --after 3\n"
+        #expect(words.err == "There may be more: " + next)
         // A page that is not full is the last one.
         #expect(try await Command.run("signup", "list", "--limit", "6").err == "")
     }
@@ -156,6 +169,48 @@ import Testing
             let value = try result.json()
             let object = try #require((value as? [[String: Any]])?.first ?? value as? [String: Any])
             #expect(object["external_id"] as? String == SampleSignups.hostileText)
+        }
+    }
+
+    @Test func `No filter reads a large table from end to end where a part of it is enough`() async throws {
+        try await script(
+            """
+            INSERT INTO embark.signups (state, flow, plan, failed_step, waiting_on, error_code, waba_id, code_issued_at,
+                                        created_at, updated_at)
+            SELECT v.state::embark.signup_state, 'cloud_api', '{exchange_code}',
+                   CASE WHEN v.state = 'failed' THEN 'register_phone' END,
+                   CASE WHEN v.state = 'failed' THEN 'operator' END::embark.party,
+                   CASE WHEN v.state = 'failed' THEN '133005' END, (n % 30000)::text, now(), v.at, v.at
+              FROM generate_series(1, 60000) AS n
+             CROSS JOIN LATERAL (
+                   SELECT CASE WHEN n % 100 = 0 THEN 'failed' WHEN n > 59000 THEN 'running' ELSE 'completed' END,
+                          now() - (60000 - n) * interval '1 minute') AS v (state, at);
+            INSERT INTO embark.jobs (signup_id, step, lane, due_at)
+            SELECT id, 'exchange_code', 5, now() FROM embark.signups WHERE state = 'running';
+            ANALYZE embark.signups; ANALYZE embark.jobs;
+            """
+        )
+        // The parameters in the order of the file, as literals.
+        let filters = [
+            "state": "'failed', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "waiting": "NULL, 'operator', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 30000, 50",
+            "step": "NULL, NULL, 'register_phone', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "running": "'running', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "code": "NULL, NULL, NULL, '133005', NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "waba": "NULL, NULL, NULL, NULL, '777', NULL, NULL, NULL, NULL, NULL, 50",
+            "page": "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 30000, 50",
+            "since": "NULL, NULL, NULL, NULL, NULL, 86400, NULL, NULL, NULL, NULL, 50",
+        ]
+        for (name, values) in filters {
+            let plan = try await withConnection { connection in
+                try await connection.script("PREPARE listing AS \(SQL.listSignups.text)")
+                return try await connection.values(
+                    "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE listing (\(values))",
+                    as: String.self
+                )
+            }
+            let scans = plan.filter { $0.contains("Seq Scan on signups") && !$0.contains("never executed") }
+            #expect(scans == [], "\(name): \(plan.joined(separator: "\n"))")
         }
     }
 }

@@ -43,11 +43,12 @@ enum Command {
         return bundle.map { $0.bundleURL.deletingLastPathComponent() } ?? Bundle.main.bundleURL
     }()
 
-    /// Nothing of the developer's own environment but what finds programs, the built one first: no PG*, no NO_COLOR.
+    /// Nothing of the developer's own environment but what finds programs, the built one first: no PG*, no NO_COLOR. Graph is at
+    /// nobody's port, so that no test calls the real one.
     static func environment(database url: String?, _ more: [String: String] = [:]) -> Environment {
         var values = [
             "PATH": products.path + ":" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"), "HOME": "/",
-            "COLUMNS": "80",
+            "COLUMNS": "80", "EMBARK_GRAPH_URL": "http://127.0.0.1:1",
         ]
         values["EMBARK_DATABASE_URL"] = url
         return .custom(

@@ -136,7 +136,7 @@ struct Platform: Sendable {
         }
     }
 
-    @Test func `A token is inspected, and one that is nobody's is not valid`() async throws {
+    @Test func `A token is inspected: a customer's, our system user's, and one that is nobody's`() async throws {
         try await Platform.with { platform in
             let token = try await platform.token()
             let answer = try await platform.call(.GET, "/v25.0/debug_token?input_token=\(token)", token: "1|s")
@@ -145,7 +145,11 @@ struct Platform: Sendable {
             #expect(answer["data", "expires_at"] as? Int == 0)
             #expect(answer["data", "granular_scopes", "1", "scope"] as? String == "whatsapp_business_management")
             #expect(answer["data", "granular_scopes", "1", "target_ids"] as? [String] == [P.account])
-            let other = try await platform.call(.GET, "/v25.0/debug_token?input_token=EAAother", token: "1|s")
+            let system = try await platform.call(.GET, "/v25.0/debug_token?input_token=EAAother", token: "7|s")
+            #expect(system["data", "is_valid"] as? Bool == true)
+            #expect(system["data", "app_id"] as? String == "7")
+            #expect(system["data", "granular_scopes"] == nil)
+            let other = try await platform.call(.GET, "/v25.0/debug_token?input_token=other", token: "1|s")
             #expect(other["data", "is_valid"] as? Bool == false)
         }
     }

@@ -2,5 +2,4 @@
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::integer AS version_number,
        current_user::text AS user_name, current_database()::text AS database_name,
        clock_timestamp() AS clock,
-       coalesce((SELECT x.ssl FROM pg_stat_ssl AS x WHERE x.pid = pg_backend_pid()), false) AS encrypted,
-       inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8' OR inet_server_addr() = '::1' AS local
+       coalesce((SELECT x.ssl FROM pg_stat_ssl AS x WHERE x.pid = pg_backend_pid()), false) AS encrypted

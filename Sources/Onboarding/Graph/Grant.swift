@@ -1,14 +1,14 @@
 /// Grant: what `debug_token` says of a token (Meta, "Manage WhatsApp Business Accounts").
-struct Grant: Sendable, Equatable {
-    let isValid: Bool
-    let appID: String?
+package struct Grant: Sendable, Equatable {
+    package let isValid: Bool
+    package let appID: String?
     /// The accounts that the customer gave access to.
     let wabaIDs: [String]
     /// Seconds since 1970; nil for a token without an end.
-    let expiresAt: Int?
+    package let expiresAt: Int?
 
     /// nil for an answer without `data`.
-    init?(_ value: JSON) {
+    package init?(_ value: JSON) {
         guard let data = value["data"] else { return nil }
         let scopes = data["granular_scopes"]?.array ?? []
         let targets = scopes.first { $0["scope"]?.string == "whatsapp_business_management" }?["target_ids"]?.array

@@ -97,6 +97,13 @@ public struct GraphRequest: Sendable, Equatable {
     }
 }
 
+extension GraphRequest {
+    /// What Graph says of a token: whose it is, what it may, until when (Meta, "debug_token").
+    package static func inspection(of token: Secret) -> GraphRequest {
+        GraphRequest(.debugToken, .get, path: "debug_token", query: [.init("input_token", token)], token: .app)
+    }
+}
+
 /// The endpoints that Embark calls. The raw value is a metric's label.
 public enum Endpoint: String, Sendable, CaseIterable {
     case exchangeCode = "exchange_code"

@@ -120,7 +120,7 @@ enum ExchangeCode {
             token = Secret(text)
         }
         guard let inspected = events.dropFirst().first else {
-            return .call(VerifyGrant.inspection(of: token))
+            return .call(.inspection(of: token))
         }
         switch value(of: inspected, token: .app, failure, context) {
         case .failure(let ended): return .finish(ended.verdict)

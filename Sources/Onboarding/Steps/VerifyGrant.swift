@@ -7,16 +7,12 @@ enum VerifyGrant {
     static func next(_ context: StepContext, _ events: [StepEvent]) -> StepMove {
         guard let token = context.credentials.businessToken else { return .finish(.missingToken) }
         guard case .answer(_, let first)? = events.first else {
-            return .call(inspection(of: token))
+            return .call(.inspection(of: token))
         }
         switch readGrant(first, context) {
         case .failure(let verdict): return .finish(verdict.verdict)
         case .success(let grant): return numbers(of: grant.wabaID, grant.lifetime, context, Array(events.dropFirst()))
         }
-    }
-
-    static func inspection(of token: Secret) -> GraphRequest {
-        GraphRequest(.debugToken, .get, path: "debug_token", query: [.init("input_token", token)], token: .app)
     }
 
     /// The account that the signup means, and how long the token has to live; nil for one without an end.

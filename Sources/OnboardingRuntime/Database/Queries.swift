@@ -24,7 +24,10 @@ package enum Queries {
         String?, String?, String?, String?
     >(SQL.enqueueSignup)
     static let enqueueJSON = Statement<EnqueuedLine, JSONText>(SQL.enqueueJSON)
-    static let listSignups = Statement<ListedSignup, String?, String?, Int64?, Int32, String?>(SQL.listSignups)
+    static let listSignups = Statement<
+        ListedSignup, String?, String?, String?, String?, String?, Double?, Timestamp?, Double?, Timestamp?, Int64?,
+        Int32
+    >(SQL.listSignups)
     static let findSignup = Statement<FoundSignup, Int64?, String?>(SQL.findSignup)
     static let readCredential = Statement<Single<String?>, Int64>(SQL.readCredential)
     static let listAttempts = Statement<ListedAttempt, Int64, Int32>(SQL.listAttempts)
@@ -110,6 +113,13 @@ package enum Queries {
     static let inspectFunctions = Statement<FunctionFacts>(SQL.inspectFunctions)
     static let inspectSecrets = Statement<Single<String>>(SQL.inspectSecrets)
     static let inspectLogging = Statement<LoggingFacts>(SQL.inspectLogging)
+    static let pinSearchPath = Statement<Single<String>>(SQL.pinSearchPath)
+    static let inspectCatalogue = Statement<CatalogueObject>(SQL.inspectCatalogue)
+    static let inspectSnapshots = Statement<HeldSnapshot, Int32>(SQL.inspectSnapshots)
+    static let inspectVacuum = Statement<VacuumFacts>(SQL.inspectVacuum)
+    static let inspectQueue = Statement<OverdueJobs, Double, Int32>(SQL.inspectQueue)
+    static let inspectWorkers = Statement<WorkerVersion, Double>(SQL.inspectWorkers)
+    static let inspectKeyIDs = Statement<NeededKey, Int32>(SQL.inspectKeyIDs)
 
     /// Every statement as what the server must agree to: for the test that asks it.
     package static let shapes: [StatementShape] = [
@@ -138,7 +148,9 @@ package enum Queries {
         StatementShape(countSealed), StatementShape(listKeyHolders), StatementShape(readSealed), StatementShape(reseal),
         StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectRights),
         StatementShape(inspectFunctions),
-        StatementShape(inspectSecrets), StatementShape(inspectLogging),
+        StatementShape(inspectSecrets), StatementShape(inspectLogging), StatementShape(pinSearchPath),
+        StatementShape(inspectCatalogue), StatementShape(inspectSnapshots), StatementShape(inspectVacuum),
+        StatementShape(inspectQueue), StatementShape(inspectWorkers), StatementShape(inspectKeyIDs),
     ]
 }
 

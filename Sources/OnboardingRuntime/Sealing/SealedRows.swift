@@ -64,7 +64,9 @@ public struct KeyHolder: RowDecodable, Sendable {
     /// More than any installation runs.
     private static let holdersMax: Int32 = 1_000
 
+    static var all: Call<KeyHolder> { Queries.listKeyHolders(holdersMax) }
+
     public static func all(on connection: Connection) async throws(PostgresError) -> [KeyHolder] {
-        try await connection.run(Queries.listKeyHolders(holdersMax))
+        try await connection.run(all)
     }
 }

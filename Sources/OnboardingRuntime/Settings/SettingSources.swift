@@ -27,6 +27,9 @@ public struct SettingSources: Sendable {
         "EMBARK_LOG_LEVEL": "info",
         "EMBARK_LOG_FORMAT": "",
     ]
+    /// Every variable that is read, in the order of the alphabet.
+    package static var names: [String] { Set(defaults.keys).union(secrets).sorted() }
+
     /// More than any secret needs; keeps a wrong path to a large file from being read whole.
     static let fileBytesMax = 64 * 1024
 

@@ -44,17 +44,29 @@ public enum SignupStore {
     /// A page of signups, newest first.
     ///
     /// - Parameters:
-    ///   - before: only signups with a smaller id: the last one of the page before.
+    ///   - after: the last one of the page before; nil for the first page.
     ///   - limit: 1 to 10,000.
     public static func list(
-        state: String?,
-        waitingOn: String?,
-        before: Int64?,
+        _ filter: SignupFilter,
+        after: Int64?,
         limit: Int32,
-        wabaID: String? = nil,
         on connection: Connection
     ) async throws(PostgresError) -> [ListedSignup] {
-        try await connection.run(Queries.listSignups(state, waitingOn, before, limit, wabaID))
+        try await connection.run(
+            Queries.listSignups(
+                filter.state,
+                filter.waitingOn,
+                filter.step,
+                filter.errorCode,
+                filter.wabaID,
+                filter.since?.seconds,
+                filter.since?.moment,
+                filter.until?.seconds,
+                filter.until?.moment,
+                after,
+                limit
+            )
+        )
     }
 
     /// The signup with this id or, when none has it, with this external id; nil when there is none.
