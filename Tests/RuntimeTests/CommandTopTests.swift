@@ -36,9 +36,9 @@ import Testing
                 1        register_phone  133005  operator    2 h ago     2 h ago
 
                 JOBS
-                STEP            READY  SCHEDULED  RUNNING  OLDEST DUE
-                register_phone  0      0          1        -
-                subscribe_app   1      1          0        10 min
+                STEP            READY  SCHEDULED  RUNNING  OLDEST DUE  DONE/MIN  TRIED/MIN
+                register_phone  0      0          1        -           0         0
+                subscribe_app   1      1          0        10 min      3         5
 
                 WORKERS
                 ID  HOST         PID  VERSION  IN FLIGHT  SEEN
@@ -75,6 +75,8 @@ import Testing
         #expect(workers.first?["id"] as? String == "1")
         let jobs = try #require(object["jobs"] as? [[String: Any]])
         #expect(jobs.map { $0["step"] as? String } == ["register_phone", "subscribe_app"])
+        #expect(jobs.map { $0["done_last_minute"] as? Int } == [0, 3])
+        #expect(jobs.map { $0["attempts_last_minute"] as? Int } == [0, 5])
     }
 
     @Test func `Text from elsewhere cannot drive the terminal`() async throws {

@@ -11,6 +11,24 @@ WITH waiting AS MATERIALIZED (
 ), ended AS MATERIALIZED (
     -- By the key, whose order is that of the times: the times have no index.
     SELECT o.type::text AS type, o.at FROM embark.outcomes AS o ORDER BY o.id DESC LIMIT 10000
+), tried AS MATERIALIZED (
+    -- By the BRIN index. Here the bound is 100,000.
+    SELECT a.step, a.verdict
+      FROM embark.attempts AS a
+     WHERE a.finished_at > (SELECT clock_timestamp()) - interval '1 minute'
+     LIMIT 100000
+), queue AS (
+    SELECT w.step,
+           count(*) FILTER (WHERE w.due_at <= clock_timestamp()) AS ready,
+           count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NULL) AS scheduled,
+           count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NOT NULL) AS running,
+           greatest(0, extract(epoch FROM clock_timestamp() - min(w.due_at)))::double precision AS oldest_due_seconds
+      FROM waiting AS w
+     GROUP BY w.step
+), pace AS (
+    SELECT t.step, count(*) AS attempts, count(*) FILTER (WHERE t.verdict = 'done') AS done
+      FROM tried AS t
+     GROUP BY t.step
 )
 SELECT jsonb_build_object(
     'at', clock_timestamp(),
@@ -31,22 +49,19 @@ SELECT jsonb_build_object(
                  GROUP BY f.failed_step, f.error_code, f.waiting_on
                  ORDER BY count(*) DESC, f.failed_step, f.error_code
                  LIMIT 20) AS g), '[]'),
+    -- A step at which nothing waits has a pace as well.
     'jobs', coalesce((
         SELECT jsonb_agg(to_jsonb(g) ORDER BY g.step)
-          FROM (SELECT w.step,
-                       count(*) FILTER (WHERE w.due_at <= clock_timestamp()) AS ready,
-                       count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NULL) AS scheduled,
-                       count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NOT NULL) AS running,
-                       greatest(0, extract(epoch FROM clock_timestamp() - min(w.due_at)))::double precision
-                           AS oldest_due_seconds
-                  FROM waiting AS w
-                 GROUP BY w.step) AS g), '[]'),
+          FROM (SELECT step, coalesce(q.ready, 0) AS ready, coalesce(q.scheduled, 0) AS scheduled,
+                       coalesce(q.running, 0) AS running, coalesce(q.oldest_due_seconds, 0) AS oldest_due_seconds,
+                       coalesce(p.attempts, 0) AS attempts_last_minute, coalesce(p.done, 0) AS done_last_minute
+                  FROM queue AS q
+                  FULL JOIN pace AS p USING (step)
+                 ORDER BY step
+                 LIMIT 100) AS g), '[]'),
     'attempts_last_minute', coalesce((
         SELECT jsonb_object_agg(g.verdict, g.attempts)
-          FROM (SELECT a.verdict, count(*) AS attempts
-                  FROM embark.attempts AS a
-                 WHERE a.finished_at > (SELECT clock_timestamp()) - interval '1 minute'
-                 GROUP BY a.verdict) AS g), '{}'),
+          FROM (SELECT t.verdict, count(*) AS attempts FROM tried AS t GROUP BY t.verdict) AS g), '{}'),
     'workers', coalesce((
         SELECT jsonb_agg(to_jsonb(g) ORDER BY g.seen_seconds_ago, g.id)
           FROM (SELECT k.id::text AS id, k.host, k.pid, k.version, k.in_flight, k.sleeping,
