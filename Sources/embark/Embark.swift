@@ -26,6 +26,7 @@ struct Embark: AsyncParsableCommand {
             MigrateCommand.self, ConfigureCommand.self, WorkerCommand.self, SignupCommand.self, WhyCommand.self,
             ErrorsCommand.self, ReplayCommand.self, SkipCommand.self, CancelCommand.self, ResolveCommand.self,
             PauseCommand.self, ResumeCommand.self, TopCommand.self, KeyCommand.self, DoctorCommand.self,
+            HealthCommand.self, ManCommand.self,
             GraphSimulatorCommand.self, BenchmarkCommand.self, BenchmarkEngineCommand.self,
             BenchmarkResponderCommand.self,
         ]

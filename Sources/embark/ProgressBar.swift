@@ -27,14 +27,28 @@ final class ProgressBar: Sendable {
         if let text { write("\r\u{1B}[K" + text) }
     }
 
+    /// Work of which nobody knows how much there is: a pipe.
+    func show(_ label: String) {
+        guard isTerminal else { return }
+        let isDue = state.withLock { state in
+            guard .now - state.shown >= .milliseconds(100) else { return false }
+            state.shown = .now
+            return true
+        }
+        if isDue { write("\r\u{1B}[K\(label)  \(Self.clock(.now - started))") }
+    }
+
     /// Takes the line away.
     func end() { if isTerminal { write("\r\u{1B}[K") } }
 
     static func line(_ label: String, _ share: Double, elapsed: Duration) -> String {
         let filled = Int((min(max(share, 0), 1) * Double(columns)).rounded())
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: columns - filled)
-        let seconds = elapsed.components.seconds
-        return "\(bar) \(Int(share * 100)) %  \(label)  \(seconds / 60) min \(seconds % 60) s"
+        return "\(bar) \(Int(min(share, 1) * 100)) %  \(label)  \(clock(elapsed))"
+    }
+
+    private static func clock(_ elapsed: Duration) -> String {
+        "\(elapsed.components.seconds / 60) min \(elapsed.components.seconds % 60) s"
     }
 
     private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }

@@ -31,6 +31,11 @@ import Testing
         Line("nested metadata", #"{"code":"a","currency":"USD","metadata":{"a":[{"b":null}],"c":"é"}}"#, error: nil),
         Line("a pin with a leading zero", #"{"code":"a","currency":"USD","pin":"012345"}"#, error: nil),
         Line("blanks around it", "  " + good + "\t", error: nil),
+        Line(
+            "48 KiB that are 16 KiB of metadata",
+            #"{"code":"a","currency":"USD","metadata":{"a":""# + String(repeating: #"\u00e9"#, count: 8_000) + #""}}"#,
+            error: nil
+        ),
         Line("no JSON", "canary", error: "it is not a JSON object"),
         Line("half of it", #"{"code":"canary"#, error: "it is not a JSON object"),
         Line("two objects", good + good, error: "it is not a JSON object"),
@@ -68,8 +73,8 @@ import Testing
             error: "it is not UTF-8 text"
         ),
         Line(
-            "2 MiB",
-            #"{"code":"canary","test_message":""# + String(repeating: "x", count: 2 << 20) + "\"}",
+            "10 MiB",
+            #"{"code":"canary","test_message":""# + String(repeating: "x", count: 10 << 20) + "\"}",
             error: "it is longer than 1 MiB"
         ),
     ]
@@ -136,6 +141,22 @@ import Testing
         )
         #expect(again.outLines.count == 5_000)
         #expect(try await signups() == 5_000)
+    }
+
+    @Test func `On a terminal a bar shows how far it has come, and bad lines stand above it`() async throws {
+        let path = NSTemporaryDirectory() + "embark-lines-\(UUID().uuidString).jsonl"
+        let lines = (1...2_000).map { $0 == 700 ? "bad" : Self.good }.joined(separator: "\n")
+        try Data(lines.utf8).write(to: URL(fileURLWithPath: path))
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let (code, terminal) = try await TerminalCommand.run(
+            ["signup", "add", "--json-lines", path],
+            database: TestDatabase.current.url
+        ) { _ in }
+        #expect(code == 2)
+        let bar = /[█░]{24} \d+ %  \d+ enqueued/
+        #expect(terminal.output.firstMatch(of: bar) != nil, "\(terminal.output)")
+        #expect(terminal.output.contains("\r\u{1B}[Kline 700: it is not a JSON object\r\n"))
+        #expect(terminal.output.hasSuffix("\r\u{1B}[K1999 enqueued, 1 refused\r\n"))
     }
 
     @Test func `Lines come from a file, too`() async throws {

@@ -9,7 +9,7 @@ struct HelpText: Sendable, CustomTestStringConvertible {
 
     static let all = [
         main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, errors, replay,
-        skip, cancel, resolve, pause, resume, top, key, keyNew, keyList, keyRotate,
+        skip, cancel, resolve, pause, resume, top, health, key, keyNew, keyList, keyRotate,
     ]
 
     init(_ command: String..., text: String) {
@@ -64,6 +64,8 @@ extension HelpText {
               key                     The sealing key ring.
               doctor                  Say what is wrong with the set-up, each with its
                                       remedy.
+              health                  Ask this machine's worker whether it is alive, or
+                                      takes work.
               graph-simulator         A Graph API of our own, for development and tests.
               benchmark               Measure Embark's own speed, on an empty database.
 
@@ -155,8 +157,12 @@ extension HelpText {
         text: #"""
             OVERVIEW: Say what is wrong with the set-up, each with its remedy.
 
-            Looks at the database, the schema, the roles and their rights, the server's log
-            settings and the installation. Changes nothing. Exit 1 when something FAILs.
+            Looks at the database and the way to it, the schema and whether anybody altered
+            it, roles and their rights, the server's log settings, what keeps it from
+            cleaning up, pauses, tokens, jobs that nobody claims, workers, the sealing
+            keys, and Graph. Changes nothing. What it knows of a worker's settings comes
+            from the environment: run it where workers run. Exit 1 when something FAILs, 69
+            when the database cannot be reached.
 
             EXAMPLES
               embark doctor
@@ -270,22 +276,35 @@ extension HelpText {
         text: #"""
             OVERVIEW: List signups, newest first.
 
+            A time is a length before now (90s, 15m, 24h, 3d) or ISO 8601, in UTC unless it
+            names a zone. It is compared with when a signup's state last changed: when it
+            was enqueued or replayed, or ended.
+
             EXAMPLES
               embark signup list
-              embark signup list --state failed --waiting-on operator
-              embark signup list --waba 102290129340398
-              embark signup list --before 4711       the page behind signup 4711
-              embark signup list -o jsonl | jq -r 'select(.error_code == "133005") | .id'
+              embark signup list --state failed --waiting-on operator --since 24h
+              embark signup list --step register_phone --error-code 133005
+              embark signup list --since 2026-11-25T09:00Z --until 2026-11-25T10:30Z
+              embark signup list --after 4711        the page behind signup 4711
+              embark signup list -o jsonl | jq -r 'select(.generation > 1) | .id'
 
-            USAGE: embark signup list [--state <state>] [--waiting-on <waiting-on>] [--waba <id>] [--before <before>] [--limit <limit>] [--database-url <url>] [--output <output>] [--no-color]
+            USAGE: embark signup list [--state <state>] [--waiting-on <waiting-on>] [--step <step>] [--error-code <code>] [--waba <id>] [--since <time>] [--until <time>] [--after <id>] [--limit <limit>] [--database-url <url>] [--output <output>] [--no-color]
 
             OPTIONS:
               --state <state>         running, completed, failed or cancelled. (values:
                                       running, completed, failed, cancelled)
               --waiting-on <waiting-on>
                                       customer or operator. (values: customer, operator)
+              --step <step>           Where it is, or where it stopped. (values:
+                                      exchange_code, verify_grant, subscribe_app,
+                                      assign_system_user, share_credit_line,
+                                      register_phone, sync_contacts, sync_history,
+                                      send_test_message)
+              --error-code <code>     Such as 133005 or code_expired.
               --waba <id>             The customer's account.
-              --before <before>       Only signups with a smaller id than this.
+              --since <time>          Whose state changed then or later: 24h, 2026-11-25.
+              --until <time>          Whose state changed before then.
+              --after <id>            The page behind this signup.
               --limit <limit>         How many, 1 to 10000. (default: 50)
               --database-url <url>    The database, as a PostgreSQL connection string
                                       (default: EMBARK_DATABASE_URL, then PGHOST and so on).
@@ -717,8 +736,9 @@ extension HelpText {
         text: #"""
             OVERVIEW: Show states, failures, jobs, throughput and workers.
 
-            On a terminal it is shown anew every 2 seconds until Ctrl-C; with --once, in a
-            pipe and as JSON it is shown once. Counts end at 10,000, to stay quick.
+            On a terminal it is shown anew every 2 seconds until q or Ctrl-C, and stays
+            when the database goes away; with --once, in a pipe and as JSON it is shown
+            once. Counts end at 10,000, those of a minute at 100,000, to stay quick.
 
             EXAMPLES
               embark top
@@ -735,6 +755,33 @@ extension HelpText {
                                       default: table)
               --no-color              No colours, as with NO_COLOR; there are none in a
                                       pipe.
+              --version               Show the version.
+              -h, --help              Show help information.
+
+            """#
+    )
+
+    static let health = HelpText(
+        "health",
+        text: #"""
+            OVERVIEW: Ask this machine's worker whether it is alive, or takes work.
+
+            Exit 0 when it is, 1 when it is not or when no worker answers. A worker that
+            drains, or whose database is away, is alive and not ready. At the default
+            address, which gives way when it is taken, the next ports are asked as well.
+
+            EXAMPLES
+              embark health
+              embark health --ready
+              embark health --listen 127.0.0.1:9465
+
+            USAGE: embark health [--ready] [--listen <host:port>] [--timeout <seconds>]
+
+            OPTIONS:
+              --ready                 Whether it takes work, with what it found.
+              --listen <host:port>    Where the worker listens (default: EMBARK_LISTEN,
+                                      127.0.0.1:9464).
+              --timeout <seconds>     How long it may take, 0.1 to 60. (default: 2.0)
               --version               Show the version.
               -h, --help              Show help information.
 

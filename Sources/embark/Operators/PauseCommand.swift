@@ -25,7 +25,7 @@ struct PauseCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "app, system, credit, waba:ID or phone:ID.") var scope: String
+    @Argument(help: "app, system, credit, waba:ID or phone:ID.", completion: ScopeArgument.completion) var scope: String
     @Option(name: .customLong("for"), help: ArgumentHelp("How long: 90s, 15m, 2h or 3d.", valueName: "time"))
     var length: String
     @Option(help: "Why, for the audit.") var reason = ""
@@ -73,7 +73,7 @@ struct ResumeCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "app, system, credit, waba:ID or phone:ID.") var scope: String
+    @Argument(help: "app, system, credit, waba:ID or phone:ID.", completion: ScopeArgument.completion) var scope: String
     @Option(help: "Why, for the audit.") var reason = ""
 
     @OptionGroup var global: GlobalOptions
@@ -96,6 +96,8 @@ struct ResumeCommand: AsyncParsableCommand {
 }
 
 private enum ScopeArgument {
+    static let completion = CompletionKind.list(["app", "system", "credit", "waba:", "phone:"])
+
     static func check(_ text: String) throws {
         if Scope(name: text) == nil {
             throw ValidationError("The scope must be app, system, credit, waba:ID or phone:ID.")

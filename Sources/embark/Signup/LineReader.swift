@@ -21,6 +21,9 @@ struct LineReader {
     private var position = 0
     private var number = 0
     private var isAtEnd = false
+    /// How much has been read, and how much there is; nil for a pipe.
+    private(set) var bytesRead = 0
+    let bytesTotal: Int?
     /// In a line that is too long: its rest is read and dropped.
     private var isSkipping = false
 
@@ -29,6 +32,7 @@ struct LineReader {
         self.file = file
         if file == "-" {
             handle = .standardInput
+            bytesTotal = Self.size(of: handle)
             return
         }
         do {
@@ -36,6 +40,13 @@ struct LineReader {
         } catch {
             throw CommandFailure(.usage, "the file \(file) cannot be opened")
         }
+        bytesTotal = Self.size(of: handle)
+    }
+
+    private static func size(of handle: FileHandle) -> Int? {
+        var facts = stat()
+        guard fstat(handle.fileDescriptor, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(facts.st_size)
     }
 
     /// The next lines, without empty ones: waits for one and takes what has come with it. None at the end of the file.
@@ -99,6 +110,7 @@ struct LineReader {
         // A directory can be opened, and fails here.
         guard count >= 0 else { throw CommandFailure(.usage, "the file \(file) cannot be read") }
         if count == 0 { isAtEnd = true }
+        bytesRead += count
         buffer += chunk[..<count]
     }
 

@@ -34,7 +34,11 @@ struct SignupAddCommand: AsyncParsableCommand {
     @Option(help: "The currency in which the credit line is shared.") var currency: String?
     @Option(name: .customLong("external-id"), help: "Your own key: the same one twice is one signup.")
     var externalID: String?
-    @Option(help: "cloud_api (the default), only_waba, coexistence or api_access_only.") var flow: String?
+    @Option(
+        help: "cloud_api (the default), only_waba, coexistence or api_access_only.",
+        completion: .list(["cloud_api", "only_waba", "coexistence", "api_access_only"])
+    )
+    var flow: String?
     @Option(help: "The number's PIN; - reads it from standard input. Made when absent.") var pin: String?
     @Option(name: .customLong("test-recipient"), help: "Sends a test message there: +16505551234.")
     var testRecipient: String?
@@ -49,7 +53,11 @@ struct SignupAddCommand: AsyncParsableCommand {
     @Option(help: "A JSON object that every outcome gives back.") var metadata: String?
     @Option(
         name: .customLong("json-lines"),
-        help: ArgumentHelp("Reads signups from a file, one JSON object a line; - is standard input.", valueName: "file")
+        help: ArgumentHelp(
+            "Reads signups from a file, one JSON object a line; - is standard input.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["jsonl", "json"])
     )
     var jsonLines: String?
 

@@ -23,6 +23,7 @@ struct SignupLines {
                 let batch = try reader.batch(linesMax: Self.batchLinesMax, bytesMax: Self.batchBytesMax)
                 if batch.isEmpty { break }
                 try await enqueue(batch, on: connection, into: &report)
+                report.advance(bytes: reader.bytesRead, of: reader.bytesTotal)
             }
         } catch {
             await connection.close()
@@ -89,7 +90,7 @@ private struct LinesReport {
     let output: Output
     private(set) var accepted = 0
     private(set) var refused = 0
-    private let showsProgress = isatty(STDERR_FILENO) == 1
+    private let progress = ProgressBar()
 
     init(output: Output) { self.output = output }
 
@@ -98,8 +99,15 @@ private struct LinesReport {
         if output.format != .table {
             output.line(try Output.object(["line": "\(number)", "id": "\"\(id)\""]))
         }
-        if showsProgress, accepted.isMultiple(of: SignupLines.batchLinesMax) {
-            FileHandle.standardError.write(Data("\r\(accepted + refused) lines\u{1B}[K".utf8))
+    }
+
+    /// On a terminal: how far it has come.
+    func advance(bytes: Int, of total: Int?) {
+        let label = "\(accepted) enqueued" + (refused == 0 ? "" : ", \(refused) refused")
+        if let total, total > 0 {
+            progress.show(label, share: Double(bytes) / Double(total))
+        } else {
+            progress.show(label)
         }
     }
 
@@ -108,12 +116,14 @@ private struct LinesReport {
         if output.format != .table {
             output.line(try Output.object(["line": "\(number)", "error": Output.quoted(reason)]))
         } else {
-            output.note((showsProgress ? "\r\u{1B}[K" : "") + "line \(number): \(Output.printable(reason))")
+            progress.end()
+            output.note("line \(number): \(Output.printable(reason))")
         }
     }
 
     func end() {
         let verdict = refused == 0 ? "none refused" : "\(refused) refused"
-        output.note((showsProgress ? "\r\u{1B}[K" : "") + "\(accepted) enqueued, \(verdict)")
+        progress.end()
+        output.note("\(accepted) enqueued, \(verdict)")
     }
 }
