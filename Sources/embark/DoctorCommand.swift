@@ -38,7 +38,7 @@ struct DoctorCommand: AsyncParsableCommand {
             let rows = findings.flatMap { finding in
                 let words = Output.printable(finding.message)
                 let texts =
-                    CardText.wrapped(words, columns: columns, linesMax: .max)
+                    TerminalText.wrapped(words, columns: columns, linesMax: .max)
                     + (finding.remedy.map { Self.arrow(Output.printable($0), columns) } ?? [])
                 return texts.enumerated().map { index, text in
                     [index == 0 ? finding.level.rawValue : "", index == 0 ? finding.subject : "", text]
@@ -72,7 +72,7 @@ struct DoctorCommand: AsyncParsableCommand {
     private static let indent = 4 + 2 + "open snapshots".count + 2
 
     private static func arrow(_ remedy: String, _ columns: Int) -> [String] {
-        CardText.wrapped(remedy, columns: columns == .max ? .max : columns - 2, linesMax: .max).enumerated()
+        TerminalText.wrapped(remedy, columns: columns == .max ? .max : columns - 2, linesMax: .max).enumerated()
             .map { ($0 == 0 ? "→ " : "  ") + $1 }
     }
 

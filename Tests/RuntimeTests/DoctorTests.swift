@@ -38,6 +38,7 @@ import Testing
                     OK  workers         1 of version 0.1.0
                     OK  queue           no job has been due for long
                     OK  sealed texts    their keys are in EMBARK_SEALING_KEYS
+                    OK  worker keys     each worker opens what any of them seals
                     OK  installation    solution-partner, app 1234567890
                     OK  keys            1 in EMBARK_SEALING_KEYS, test seals
                     OK  graph version   v26.0, of which this program knows no end
@@ -142,14 +143,14 @@ import Testing
             "embark_upstream",
             [
                 "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens",
-                "queue: inspect_workers", "installation: read_installation",
+                "queue: inspect_workers", "worker keys: list_key_holders", "installation: read_installation",
             ]
         ),
         (
             "embark_token_reader",
             [
                 "schema: list_migrations", "pauses: list_throttles", "tokens: inspect_tokens",
-                "queue: inspect_workers", "installation: read_installation",
+                "queue: inspect_workers", "worker keys: list_key_holders", "installation: read_installation",
             ]
         ),
         (
@@ -157,7 +158,7 @@ import Testing
             [
                 "schema: list_migrations", "rights: inspect_rights", "secrets: inspect_secrets",
                 "vacuum: inspect_vacuum", "pauses: list_throttles", "tokens: inspect_tokens", "queue: inspect_workers",
-                "installation: read_installation",
+                "worker keys: list_key_holders", "installation: read_installation",
             ]
         ),
     ]

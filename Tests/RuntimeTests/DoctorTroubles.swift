@@ -230,6 +230,15 @@ extension DoctorTrouble {
             repair: "DELETE FROM embark.workers WHERE version = '0.0.9'"
         ),
         DoctorTrouble(
+            testDescription: "a worker lacks the key that another one seals with",
+            provoke: "INSERT INTO embark.workers (host, pid, version, key_ids) VALUES "
+                + "('two.example', 2, '0.1.0', '{new,old}'), ('three.example', 3, '0.1.0', '{old}')",
+            finding:
+                "FAIL worker keys: jobs wait for a worker with their key: worker 3 (three.example, process 3) lacks new",
+            remedy: "Give every worker the same EMBARK_SEALING_KEYS and restart it. See: embark key list",
+            repair: "UPDATE embark.workers SET key_ids = '{old,new}' WHERE id = 3"
+        ),
+        DoctorTrouble(
             testDescription: "jobs are due and nobody claims them",
             provoke: "INSERT INTO embark.jobs (signup_id, step, lane, due_at) VALUES "
                 + "(7, 'subscribe_app', 5, now() - interval '400.5 s'), (8, 'exchange_code', 0, now() - interval '350 s'), "

@@ -66,10 +66,10 @@ final class LiveScreen: Sendable {
         var text = "\u{1B}[H"
         for (index, line) in lines.prefix(size.rows).enumerated() {
             if index > 0 { text += "\u{1B}[\(index + 1);1H" }
-            let fitting = DisplayWidth.cut(line.text, to: size.columns)
+            let fitting = TerminalText.clipped(line.text, size.columns)
             text += line.style.map { "\u{1B}[\($0.rawValue)m\(fitting)\u{1B}[0m" } ?? fitting
             // At the right edge there is nothing to erase, and the erasing would take the last character.
-            if DisplayWidth.of(fitting) < size.columns { text += "\u{1B}[K" }
+            if TerminalText.columns(fitting) < size.columns { text += "\u{1B}[K" }
         }
         if lines.count < size.rows { text += "\u{1B}[J" }
         open.withLock { if $0 != nil { Self.write(text) } }

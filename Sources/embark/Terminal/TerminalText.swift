@@ -71,15 +71,30 @@ enum TerminalText {
     /// At most so many columns; what does not fit ends with an ellipsis.
     static func cut(_ text: String, _ limit: Int) -> String { wrapped(text, columns: limit, linesMax: 1).first ?? "" }
 
+    /// As much of a line as fits, its blanks as they are, an ellipsis in place of the rest.
+    static func clipped(_ line: String, _ limit: Int) -> String {
+        guard columns(line) > limit else { return line }
+        guard limit > 0 else { return "" }
+        var used = 1
+        let kept = line.unicodeScalars.prefix { scalar in
+            used += columns(scalar)
+            return used <= limit
+        }
+        return String(kept) + "…"
+    }
+
     /// Breaks at blanks, and inside a word that is longer than a line. What does not fit ends with an ellipsis.
     static func wrapped(_ text: String, columns limit: Int, linesMax: Int) -> [String] {
+        // No limit is Int.max.
+        let (shownMax, isUnlimited) = limit.multipliedReportingOverflow(by: linesMax == .max ? .max : linesMax + 1)
+        let wordMax = isUnlimited ? .max : shownMax
         var breaker = LineBreaker(limit: limit)
         var rest = text[...]
         while !rest.isEmpty, breaker.lines.count < linesMax {
             let blanks = rest.prefix { $0 == " " }
             rest = rest.dropFirst(blanks.count)
             // A word of any length, of which no more is looked at than can be shown.
-            let word = rest.prefix(limit * (linesMax + 1)).prefix { $0 != " " }
+            let word = rest.prefix(wordMax).prefix { $0 != " " }
             rest = rest.dropFirst(word.count)
             breaker.add(word.flatMap(unbroken), behind: blanks.count)
         }
