@@ -428,8 +428,8 @@ enum ErrorTable {
         Row(
             ["several_wabas"],
             "The customer granted access to several accounts and the signup names none: no guessing.",
-            "upstream (enqueue it again with its waba_id and a new code)",
-            .withCode
+            "upstream (enqueue it again with its waba_id and a new code); you (give this one up)",
+            .anew
         ),
         Row(
             ["several_phones"],
@@ -469,7 +469,8 @@ enum ErrorTable {
         Row(
             ["verify_token_missing"],
             "The webhook override has no verify token.",
-            "upstream (enqueue it again with both)"
+            "upstream (enqueue it again with both and a new code); you (give this one up)",
+            .anew
         ),
         Row(
             ["system_user_missing"],
@@ -600,8 +601,8 @@ enum ErrorTable {
             Row(
                 ["waba_missing"],
                 "The signup has no account id.",
-                "upstream (enqueue it again with its waba_id)",
-                .withCode
+                "upstream (enqueue it again with its waba_id and a new code); you (give this one up)",
+                .anew
             ),
         ]
 

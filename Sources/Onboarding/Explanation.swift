@@ -23,6 +23,8 @@ public struct Explanation: Sendable, Equatable {
         case withCode
         /// Not before somebody has said whether the last call had its effect.
         case afterResolving
+        /// Never: upstream enqueues it again, with what was left out, and this one is given up.
+        case anew
         /// As it is, or with what another signup has begun and not brought to an end.
         case takingOver
     }
@@ -40,7 +42,7 @@ public struct Explanation: Sendable, Equatable {
     /// Whether one of the commands is to be run, the one that is true, and not all in order.
     public var isChoice: Bool {
         switch replay {
-        case .asItIs, .withPIN, .withPhone, .withCurrency, .withCode: false
+        case .asItIs, .withPIN, .withPhone, .withCurrency, .withCode, .anew: false
         case .afterResolving, .takingOver: true
         }
     }
@@ -55,6 +57,7 @@ public struct Explanation: Sendable, Equatable {
             case .withPhone: ["embark replay {id} --phone-number-id ID" + reason]
             case .withCurrency: ["embark replay {id} --currency CCC" + reason]
             case .withCode: ["embark replay {id} --from exchange_code --code -" + reason]
+            case .anew: ["embark cancel {id}" + reason]
             // One or the other: whichever is true.
             case .afterResolving:
                 ["embark resolve {id} --happened" + reason, "embark resolve {id} --did-not-happen" + reason]

@@ -176,7 +176,7 @@ import Testing
             #expect(
                 withoutPlace
                     == hidden.map { check in
-                        let (subject, query) = (check.split(separator: ":")[0], check.split(separator: " ")[1])
+                        let (subject, query) = (check.split(separator: ": ")[0], check.split(separator: ": ")[1])
                         return
                             "WARN \(subject): this database user may not look: \(query): 42501 insufficient_privilege"
                             + " → Run doctor as a member of embark_operator or embark_migrator."

@@ -170,10 +170,10 @@ extension DoctorTrouble {
         ),
         DoctorTrouble(
             testDescription: "a column is of another type",
-            provoke: "ALTER TABLE embark.workers ALTER COLUMN pid TYPE bigint",
-            finding: "FAIL catalogue: column workers.pid is not as the migrations made it",
+            provoke: "ALTER TABLE embark.workers ALTER COLUMN in_flight TYPE bigint",
+            finding: "FAIL catalogue: column workers.in_flight is not as the migrations made it",
             remedy: "Compare it with sql/migrations/m0001_tables.sql and restore it.",
-            repair: "ALTER TABLE embark.workers ALTER COLUMN pid TYPE integer"
+            repair: "ALTER TABLE embark.workers ALTER COLUMN in_flight TYPE integer"
         ),
         DoctorTrouble(
             testDescription: "a function does something else",

@@ -2,7 +2,9 @@
 -- signup that is given up, and a credit line whose sharing signup has ended.
 
 -- A replay by filter pages through the failed signups of one step and code, oldest first.
-CREATE INDEX signups_failed_step ON embark.signups (failed_step, error_code, updated_at, id) WHERE state = 'failed';
+-- Texts from elsewhere are cut: an index entry has a third of a page at most, and a signup has to fail however long they are.
+CREATE INDEX signups_failed_step ON embark.signups (left(failed_step, 100), left(error_code, 100), updated_at, id)
+    WHERE state = 'failed';
 
 -- The first rule that a replay of this signup would break, or NULL, as embark.raise_refusal takes it: a preview and the replay
 -- itself say the same.

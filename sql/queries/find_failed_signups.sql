@@ -14,9 +14,10 @@ WITH bounds AS MATERIALIZED (
 SELECT s.id, s.updated_at, (SELECT b.until FROM bounds AS b) AS until
   FROM embark.signups AS s
  WHERE s.state = 'failed'
-   AND (s.failed_step, s.error_code, s.updated_at, s.id)
-       > ($1::text, $2::text, (SELECT b.since FROM bounds AS b), coalesce($7::bigint, 0))
-   AND (s.failed_step, s.error_code, s.updated_at, s.id)
-       <= ($1::text, $2::text, (SELECT b.until FROM bounds AS b), 9223372036854775807)
- ORDER BY s.failed_step, s.error_code, s.updated_at, s.id
+   AND (left(s.failed_step, 100), left(s.error_code, 100), s.updated_at, s.id)
+       > (left($1::text, 100), left($2::text, 100), (SELECT b.since FROM bounds AS b), coalesce($7::bigint, 0))
+   AND (left(s.failed_step, 100), left(s.error_code, 100), s.updated_at, s.id)
+       <= (left($1::text, 100), left($2::text, 100), (SELECT b.until FROM bounds AS b), 9223372036854775807)
+   AND s.failed_step = $1::text AND s.error_code = $2::text
+ ORDER BY left(s.failed_step, 100), left(s.error_code, 100), s.updated_at, s.id
  LIMIT $8::integer

@@ -107,7 +107,7 @@ public struct SignupCard: Sendable {
                 ? later.map { "nobody's until \($0.at.spoken); then you (replay)" } ?? explanation.move
                 : explanation.move,
             replay: Self.replay(explanation.replay, from: from, later, facts),
-            replayFrom: explanation.replay == .afterResolving ? nil : from,
+            replayFrom: [.afterResolving, .anew].contains(explanation.replay) ? nil : from,
             upstreamSQL: explanation.replay == .withCode && party == .customer ? Self.renewal(facts) : nil,
             next: Next(explanation.commands(id: facts.id), isChoice: explanation.isChoice)
         )
@@ -248,6 +248,7 @@ public struct SignupCard: Sendable {
             case .withCurrency: "safe from \(step), with the currency named"
             case .withCode: "safe from \(step) with a new code only, on a line of its own"
             case .takingOver: "safe from \(step); where the other one has ended, resolve it"
+            case .anew: "of no use: what was left out cannot be named here"
             case .afterResolving: "not before it is resolved: the effect may be there already"
             }
         if let later { text += ", but not before \(later.at.spoken) (in \(later.left.spokenAhead))" }
