@@ -122,6 +122,7 @@ public enum SQL {
     public static let inspectLogging = File("inspect_logging", PackageResources.inspect_logging_sql)
     public static let pinSearchPath = File("pin_search_path", PackageResources.pin_search_path_sql)
     public static let inspectCatalogue = File("inspect_catalogue", PackageResources.inspect_catalogue_sql)
+    public static let inspectSight = File("inspect_sight", PackageResources.inspect_sight_sql)
     public static let inspectSnapshots = File("inspect_snapshots", PackageResources.inspect_snapshots_sql)
     public static let inspectVacuum = File("inspect_vacuum", PackageResources.inspect_vacuum_sql)
     public static let inspectQueue = File("inspect_queue", PackageResources.inspect_queue_sql)
@@ -143,6 +144,7 @@ public enum SQL {
         pauseScope, listThrottles, failDeadCodes, setPause, endPause, mendSignup, inspectTokens,
         countSealed, listKeyHolders, readSealed, reseal,
         inspectServer, inspectRoles, inspectRights, inspectFunctions, inspectSecrets, inspectLogging,
-        pinSearchPath, inspectCatalogue, inspectSnapshots, inspectVacuum, inspectQueue, inspectWorkers, inspectKeyIDs,
+        pinSearchPath, inspectCatalogue, inspectSight, inspectSnapshots, inspectVacuum, inspectQueue, inspectWorkers,
+        inspectKeyIDs,
     ]
 }

@@ -174,6 +174,19 @@ public struct Throttle: Sendable, Equatable {
 }
 
 extension GraphError {
+    /// Whether it says that what our app shows of itself is wrong: its id, its secret, or the token made of both.
+    ///
+    /// - Parameter status: of the answer that it came with; one of 500 and above says nothing of credentials.
+    public func refusesOurApp(status: Int) -> Bool {
+        guard status < 500 else { return false }
+        // 104: signed for another app.
+        return namesUnknownApp || code == 104 || refusesAppSecret(status: status)
+            || ErrorTable.row(for: self, at: .verifyGrant)?.reaction == .token
+    }
+
+    /// The app's id is no app's.
+    public var namesUnknownApp: Bool { code == 101 }
+
     /// The one code 1 that says what is wrong, and the proof that was made with another secret.
     func refusesAppSecret(status: Int) -> Bool {
         (code == 1 && status == 400 && message.hasPrefix("Error validating client secret"))

@@ -96,6 +96,30 @@ import Testing
         }
     }
 
+    @Test func `Whoever may not see others' sessions is told so, and sees what they hold once it may`() async throws {
+        try await DoctorFindings.withSetUp { database, connection in
+            var limits = Doctor.Limits()
+            limits.snapshotSeconds = 0
+            try await connection.script(#"CREATE ROLE "on Call" LOGIN IN ROLE embark_operator"#)
+            let login = try url(database, user: "on Call")
+            let holder = try await Connection.open(ConnectionOptions(database, applicationName: "a report"))
+            try await holder.script("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+            let blind = try await DoctorFindings.of(login, limits: limits)
+            let remedy = #"GRANT pg_read_all_stats TO "on Call";"#
+            let words = "WARN open snapshots: this user cannot see other users' sessions, and any of them may hold one"
+            #expect(blind == [words + " → " + remedy])
+            try await connection.script(remedy)
+            let found = try await DoctorFindings.of(login, limits: limits)
+            #expect(found.count == 1)
+            #expect(
+                found.first?.contains(" session \(holder.backendProcessID) of postgres, a report") == true,
+                "\(found)"
+            )
+            await holder.close()
+            try await connection.script(#"DROP ROLE "on Call""#)
+        }
+    }
+
     @Test func `Dead rows of the queue are found`() async throws {
         try await DoctorFindings.withSetUp { database, connection in
             var limits = Doctor.Limits()
@@ -151,8 +175,8 @@ import Testing
         // 2026-11-22 is day 9822 since 2000-01-01; v21.0 has 60 days left then.
         ("v21.0", 9822, .lives(until: "2027-01-21", days: 60)), ("v21.0", 9882, .lives(until: "2027-01-21", days: 0)),
         ("v21.0", 9883, .ended("2027-01-21")), ("v20.0", 9822, .ended("2026-09-24")), ("v3.3", 9822, .endedLongAgo),
-        ("v24.0", 9822, .lives(until: "2028-02-18", days: 453)), ("v26.0", 9822, .unknown), ("v99.0", 9822, .unknown),
-        ("25", 9822, .unknown),
+        ("v24.0", 9822, .lives(until: "2028-02-18", days: 453)), ("v26.0", 9822, .livesWithoutEnd),
+        ("v99.0", 9822, .unheardOf), ("v26.1", 9822, .unheardOf), ("v25.5", 9822, .unheardOf), ("25", 9822, .unheardOf),
     ]
 
     @Test(arguments: versions)
@@ -166,6 +190,10 @@ import Testing
             let remedy = " → Set EMBARK_GRAPH_VERSION to v25.0 on every worker, and restart them one by one."
             let ended = try await DoctorFindings.of(database, environment: ["EMBARK_GRAPH_VERSION": "v20.0"])
             #expect(ended == ["FAIL graph version: v20.0 ended on 2026-09-24" + remedy])
+            let unheardOf = try await DoctorFindings.of(database, environment: ["EMBARK_GRAPH_VERSION": "v99.0"])
+            let words =
+                "WARN graph version: v99.0 is none that this program knows: its answers may mean something else"
+            #expect(unheardOf == [words + remedy])
             let malformed = try await DoctorFindings.of(database, environment: ["EMBARK_GRAPH_VERSION": "25"])
             #expect(malformed.first?.hasPrefix("FAIL graph version: EMBARK_GRAPH_VERSION must be") == true)
         }
@@ -211,6 +239,77 @@ import Testing
                     + " → Set EMBARK_SYSTEM_TOKEN anew and restart the workers."
                 #expect(bad.contains(expected) == !rests, "\(bad)")
                 #expect(!bad.joined().contains("canary"))
+            }
+        }
+    }
+
+    @Test func `Of many pauses ten are shown, our own credentials first, and how many there are more`() async throws {
+        try await DoctorFindings.withSetUp { database, connection in
+            try await connection.script(
+                """
+                INSERT INTO embark.throttles (scope, until, reason, credentials)
+                SELECT 'waba:' || n, now() + n * interval '1 h', '80007 limit', false FROM generate_series(1, 12) AS n
+                 UNION ALL SELECT 'system', now() + interval '1 min', '190 expired', true;
+                """
+            )
+            let found = try await DoctorFindings.of(database)
+            #expect(found.count == 11)
+            #expect(found.first?.hasPrefix("FAIL credentials: system rests ") == true, "\(found)")
+            #expect(found.last?.hasPrefix("WARN pauses: and 3 more → See them all: SELECT ") == true, "\(found)")
+            let see = try #require(found.last?.split(separator: "See them all: ").last)
+            try await connection.script(String(see))
+        }
+    }
+
+    private static let again = " → Run doctor again in some minutes."
+    private static let outage = " → Look at https://metastatus.com. Workers try again by themselves."
+
+    /// What Graph answers to the inspection of our token, and what is made of it; GRAPH is its address.
+    static let answers: [(fault: String, finding: String)] = [
+        (
+            "code:1",
+            "WARN credentials: Graph did not say whether they are good: 1 (#1) Simulated" + again
+                + " What it means: embark errors 1"
+        ),
+        (
+            "code:4",
+            "WARN credentials: Graph did not say whether they are good: 4 (#4) Simulated" + again
+                + " What it means: embark errors 4"
+        ),
+        (
+            "code:424242",
+            "WARN credentials: Graph did not say whether they are good: 424242 (#424242) Simulated" + again
+        ),
+        ("code:2", "WARN graph: GRAPH answers with HTTP 503, 2 (#2) Simulated" + outage),
+        ("html502", "WARN graph: GRAPH answers with HTTP 502" + outage),
+        ("http500", "WARN graph: GRAPH answers with HTTP 500" + outage),
+        (
+            "code:190",
+            "FAIL credentials: Graph refuses the app's own token: 190 (#190) Simulated"
+                + " → Set EMBARK_APP_SECRET anew and restart the workers."
+        ),
+        (
+            "wrong_secret",
+            "FAIL credentials: Graph refuses the app's own token: 1 Error validating client secret."
+                + " → Set EMBARK_APP_SECRET anew and restart the workers."
+        ),
+        (
+            "code:101",
+            "FAIL credentials: Graph does not know the installation's app: 101 (#101) Simulated"
+                + " → Run embark configure --app-id with the app's id, and see that EMBARK_APP_SECRET is that app's."
+        ),
+    ]
+
+    @Test(arguments: answers)
+    func `Only what Graph says of our credentials makes them wrong; its own trouble does not`(
+        fault: String,
+        finding: String
+    ) async throws {
+        try await DoctorFindings.withSetUp { database, _ in
+            try await SimulatedPlatform.with(faults: #"{"debug_token": ["\#(fault)"]}"#) { platform in
+                let environment = WorkerProcess.environment(graph: platform.url)
+                let found = try await DoctorFindings.of(database, environment: environment)
+                #expect(found == [finding.replacing("GRAPH", with: platform.url)])
             }
         }
     }

@@ -173,15 +173,17 @@ import Testing
             let login = try url(database, user: "looker")
             let found = try await DoctorFindings.of(login)
             let withoutPlace = found.map { $0.replacing(/, at character \d+/, with: "") }
-            #expect(
-                withoutPlace
-                    == hidden.map { check in
-                        let (subject, query) = (check.split(separator: ": ")[0], check.split(separator: ": ")[1])
-                        return
-                            "WARN \(subject): this database user may not look: \(query): 42501 insufficient_privilege"
-                            + " → Run doctor as a member of embark_operator or embark_migrator."
-                    }
-            )
+            var expected = hidden.map { check in
+                let (subject, query) = (check.split(separator: ": ")[0], check.split(separator: ": ")[1])
+                return "WARN \(subject): this database user may not look: \(query): 42501 insufficient_privilege"
+                    + " → Run doctor as a member of embark_operator or embark_migrator."
+            }
+            // Behind the schema, which some may see and some not.
+            let sight =
+                "WARN open snapshots: this user cannot see other users' sessions, and any of them may hold one"
+                + " → GRANT pg_read_all_stats TO looker;"
+            expected.insert(sight, at: hidden.first?.hasPrefix("schema") == true ? 1 : 0)
+            #expect(withoutPlace == expected)
             #expect(try await DoctorFindings.command(["doctor"], login).code == 0)
             try await connection.script("DROP ROLE looker")
         }

@@ -17,6 +17,22 @@ struct DoctorTrouble: Sendable, CustomTestStringConvertible {
 extension DoctorTrouble {
     private static let enqueuer = "CREATE ROLE enqueuer LOGIN; GRANT embark_upstream TO enqueuer; "
 
+    private static let renewal =
+        "Have those customers go through the popup again, and enqueue each as a new signup, under another external_id. "
+        + "Whose they are: "
+
+    /// A completed signup each, of an account of its own, whose token ends so much later than now.
+    private static func tokens(_ ends: String) -> String {
+        "INSERT INTO embark.signups (flow, plan, code_issued_at, state, waba_id, token_expires_at) "
+            + "SELECT 'cloud_api', '{exchange_code}', now(), 'completed', n, now() + e::interval "
+            + "FROM unnest(ARRAY[\(ends)]) WITH ORDINALITY AS t (e, n) ORDER BY n"
+    }
+
+    /// The customers of all accounts have come again.
+    private static let later =
+        "INSERT INTO embark.signups (flow, plan, code_issued_at, state, waba_id, token_expires_at) "
+        + "SELECT flow, plan, now(), 'completed', waba_id, now() + interval '60 days' FROM embark.signups"
+
     static let all = [
         DoctorTrouble(
             testDescription: "a group can log in",
@@ -58,8 +74,15 @@ extension DoctorTrouble {
             provoke: "INSERT INTO embark.throttles (scope, until, reason) "
                 + "VALUES ('waba:7', clock_timestamp() + interval '100.9 s', '80007 limit')",
             finding: "WARN pauses: waba:7 rests for 100 s more: 80007 limit",
-            remedy: "It ends by itself. To end it now: embark resume waba:7",
-            repair: "SELECT embark.resume('waba:7')"
+            remedy: "It ends by itself. To call Graph before lengthens Meta's block.",
+            repair: "DELETE FROM embark.throttles"
+        ),
+        DoctorTrouble(
+            testDescription: "an operator's pause",
+            provoke: "SELECT embark.pause('credit', now() + interval '100.9 s', 'ada', 'terms are being signed')",
+            finding: "WARN pauses: credit rests for 100 s more: paused by ada: terms are being signed",
+            remedy: "It ends by itself. To end it now: embark resume credit",
+            repair: "SELECT embark.resume('credit')"
         ),
         DoctorTrouble(
             testDescription: "our system user's token was refused",
@@ -71,11 +94,19 @@ extension DoctorTrouble {
         ),
         DoctorTrouble(
             testDescription: "tokens are about to end",
-            provoke: "INSERT INTO embark.signups (flow, plan, code_issued_at, state, token_expires_at) "
-                + "VALUES ('cloud_api', '{exchange_code}', now(), 'completed', now() + interval '5.5 days')",
-            finding: "WARN tokens: 1 business tokens end within 14 days, the first in 5 days",
-            remedy: "Have those customers go through the popup again, and renew their signups.",
-            repair: "UPDATE embark.signups SET token_expires_at = now() + interval '15 days'"
+            provoke: tokens("'5.5 days', '9 days', '13 days', '15 days', '-15 days', '-1 year'"),
+            finding:
+                "WARN tokens: business tokens that end within 14 days: 3, the first in 5 days; signup 1, 2, 3",
+            remedy: renewal + "embark signup show 1",
+            repair: later
+        ),
+        DoctorTrouble(
+            testDescription: "tokens have ended",
+            provoke: tokens("'20 days', '-1 day', '-13 days', '-15 days', '-2 days', '-3 days', '-4 days', '-5 days'"),
+            finding:
+                "WARN tokens: business tokens that ended within the last 14 days: 6; signup 3, 8, 7, 6, 5 and others",
+            remedy: renewal + "embark signup show 3",
+            repair: later
         ),
         DoctorTrouble(
             testDescription: "a function of somebody else",
@@ -263,7 +294,7 @@ extension DoctorTrouble {
                 + "(7, 'share_credit_line', 5, now() - interval '7200.5 s'); "
                 + "INSERT INTO embark.throttles (scope, until, reason) VALUES ('credit', clock_timestamp() + interval '100.9 s', 'ours')",
             finding: "WARN pauses: credit rests for 100 s more: ours",
-            remedy: "It ends by itself. To end it now: embark resume credit",
+            remedy: "It ends by itself. To call Graph before lengthens Meta's block.",
             repair: "DELETE FROM embark.throttles; DELETE FROM embark.jobs"
         ),
         DoctorTrouble(

@@ -1,5 +1,6 @@
 -- What keeps the server from removing dead rows, the oldest first, with how to end it: an open transaction here or on a
 -- standby that sends its feedback, a replication slot, a prepared transaction. Vacuum's own snapshots hold nothing back.
+-- Of other users' sessions it sees nothing without the rights of pg_read_all_stats: inspect_sight tells.
 --   $1 integer how many
 SELECT h.holder, age(h.xmin)::bigint AS transactions,
        extract(epoch FROM clock_timestamp() - h.since)::double precision AS seconds, h.remedy

@@ -8,6 +8,9 @@ public enum GraphVersion {
         ("v24.0", 2028, 2, 18), ("v25.0", 2028, 7, 29),
     ]
 
+    /// Out since 2026-07-29, with no end yet.
+    private static let withoutEnd = "v26.0"
+
     /// The newest whose end is known: what one goes to without reading a changelog.
     public static var newest: String { ends.last?.version ?? "" }
 
@@ -17,17 +20,20 @@ public enum GraphVersion {
         case ended(String)
         /// Older than all of which the end is known.
         case endedLongAgo
-        /// Newer than this program, or not a version.
-        case unknown
+        /// It lives, and Meta has not said until when.
+        case livesWithoutEnd
+        /// None that Meta had when this program was written: newer than the program, or a slip.
+        case unheardOf
     }
 
     /// - Parameter today: days since 2000-01-01.
     public static func standing(of version: String, daysSince2000 today: Int64) -> Standing {
         guard let found = ends.first(where: { $0.version == version }) else {
+            if version == withoutEnd { return .livesWithoutEnd }
             guard let number = number(version), let oldest = ends.first.flatMap({ Self.number($0.version) }) else {
-                return .unknown
+                return .unheardOf
             }
-            return number < oldest ? .endedLongAgo : .unknown
+            return number < oldest ? .endedLongAgo : .unheardOf
         }
         let end = "\(found.year)-\(twoDigits(found.month))-\(twoDigits(found.day))"
         let days = daysSince2000(found.year, found.month, found.day) - today

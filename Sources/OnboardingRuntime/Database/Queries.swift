@@ -107,7 +107,7 @@ package enum Queries {
 
     // embark doctor
     static let inspectServer = Statement<ServerFacts>(SQL.inspectServer)
-    static let inspectTokens = Statement<TokenFacts, Int32>(SQL.inspectTokens)
+    static let inspectTokens = Statement<EndingTokens, Int32, Int32, Int32>(SQL.inspectTokens)
     static let inspectRoles = Statement<RoleFacts>(SQL.inspectRoles)
     static let inspectRights = Statement<MissingRight>(SQL.inspectRights)
     static let inspectFunctions = Statement<FunctionFacts>(SQL.inspectFunctions)
@@ -115,6 +115,7 @@ package enum Queries {
     static let inspectLogging = Statement<LoggingFacts>(SQL.inspectLogging)
     static let pinSearchPath = Statement<Single<String>>(SQL.pinSearchPath)
     static let inspectCatalogue = Statement<CatalogueObject>(SQL.inspectCatalogue)
+    static let inspectSight = Statement<Single<String>>(SQL.inspectSight)
     static let inspectSnapshots = Statement<HeldSnapshot, Int32>(SQL.inspectSnapshots)
     static let inspectVacuum = Statement<VacuumFacts>(SQL.inspectVacuum)
     static let inspectQueue = Statement<OverdueJobs, Double, Int32>(SQL.inspectQueue)
@@ -149,8 +150,9 @@ package enum Queries {
         StatementShape(inspectServer), StatementShape(inspectRoles), StatementShape(inspectRights),
         StatementShape(inspectFunctions),
         StatementShape(inspectSecrets), StatementShape(inspectLogging), StatementShape(pinSearchPath),
-        StatementShape(inspectCatalogue), StatementShape(inspectSnapshots), StatementShape(inspectVacuum),
-        StatementShape(inspectQueue), StatementShape(inspectWorkers), StatementShape(inspectKeyIDs),
+        StatementShape(inspectCatalogue), StatementShape(inspectSight), StatementShape(inspectSnapshots),
+        StatementShape(inspectVacuum), StatementShape(inspectQueue), StatementShape(inspectWorkers),
+        StatementShape(inspectKeyIDs),
     ]
 }
 

@@ -48,15 +48,25 @@ extension DatabaseChecks {
             snapshot.seconds.map { $0 > limits.snapshotSeconds } ?? false
                 || snapshot.transactions > Self.transactionsMax / 100
         }
-        if held.isEmpty { return [.ok("open snapshots", "none keeps dead rows from being removed")] }
-        return held.map { snapshot in
-            let age = snapshot.seconds.map { "for \(Int($0)) s, " } ?? ""
-            let message =
-                "\(snapshot.holder) has held one \(age)\(snapshot.transactions) transactions behind: no row that died since is removed"
-            return snapshot.transactions > Self.transactionsMax
-                ? .fail("open snapshots", message, remedy: snapshot.remedy)
-                : .warn("open snapshots", message, remedy: snapshot.remedy)
+        let unseen = try await ask(Queries.inspectSight()).map { remedy in
+            Finding.warn(
+                "open snapshots",
+                "this user cannot see other users' sessions, and any of them may hold one",
+                remedy: remedy.value
+            )
         }
+        if held.isEmpty, unseen.isEmpty {
+            return [.ok("open snapshots", "none keeps dead rows from being removed")]
+        }
+        return unseen
+            + held.map { snapshot in
+                let age = snapshot.seconds.map { "for \(Int($0)) s, " } ?? ""
+                let message =
+                    "\(snapshot.holder) has held one \(age)\(snapshot.transactions) transactions behind: no row that died since is removed"
+                return snapshot.transactions > Self.transactionsMax
+                    ? .fail("open snapshots", message, remedy: snapshot.remedy)
+                    : .warn("open snapshots", message, remedy: snapshot.remedy)
+            }
     }
 
     func vacuum() async throws -> [Finding] {

@@ -5,6 +5,7 @@ import Postgres
 extension DatabaseChecks {
     private static let pausesMax: Int32 = 1_000
     private static let pausesShown = 10
+    private static let tokensNamed: Int32 = 5
     private static let overdueMax: Int32 = 10_000
     /// Signups from each end of the table whose sealed texts are looked at.
     private static let sealedSignups: Int32 = 50_000
@@ -13,11 +14,21 @@ extension DatabaseChecks {
         let rows = try await ask(Queries.listThrottles(Self.pausesMax))
         if rows.isEmpty { return [.ok("pauses", "nothing rests")] }
         // Our own credentials first: they are somebody's to renew.
-        return rows.sorted { $0.isCredentials && !$1.isCredentials }.prefix(Self.pausesShown).map { row in
-            let message = "\(row.scope) rests for \(Int(max(1, row.seconds))) s more: \(row.reason)"
-            guard row.isCredentials else {
-                return .warn("pauses", message, remedy: "It ends by itself. To end it now: embark resume \(row.scope)")
-            }
+        let findings = (rows.filter(\.isCredentials) + rows.filter { !$0.isCredentials }).map(Self.finding(about:))
+        guard findings.count > Self.pausesShown else { return findings }
+        let left = findings.count - Self.pausesShown
+        let more = Finding.warn(
+            "pauses",
+            rows.count < Int(Self.pausesMax) ? "and \(left) more" : "and \(left) more, or still others",
+            remedy:
+                "See them all: SELECT scope, until, reason FROM embark.throttles WHERE until > now() ORDER BY until;"
+        )
+        return findings.prefix(Self.pausesShown) + [more]
+    }
+
+    private static func finding(about row: ThrottleRow) -> Finding {
+        let message = "\(row.scope) rests for \(Int(max(1, row.seconds))) s more: \(row.reason)"
+        if row.isCredentials {
             let secret = row.scope == "app" ? "EMBARK_APP_SECRET" : "EMBARK_SYSTEM_TOKEN"
             return .fail(
                 "credentials",
@@ -25,21 +36,34 @@ extension DatabaseChecks {
                 remedy: "Set \(secret) anew, restart the workers, and run: embark resume \(row.scope)"
             )
         }
+        let remedy =
+            PauseReason.isByHand(row.reason)
+            ? "It ends by itself. To end it now: embark resume \(row.scope)"
+            : "It ends by itself. To call Graph before lengthens Meta's block."
+        return .warn("pauses", message, remedy: remedy)
     }
 
     func tokens() async throws -> [Finding] {
-        let facts = try await ask(Queries.inspectTokens(Doctor.tokenDays)).first
-        guard let facts, facts.tokens > 0, let first = facts.firstSeconds else {
-            return [.ok("tokens", "none ends within \(Doctor.tokenDays) days")]
-        }
-        let when = first < 0 ? "the first has ended" : "the first in \(Int(first / 86_400)) days"
-        return [
-            .warn(
-                "tokens",
-                "\(facts.tokens) business tokens end within \(Doctor.tokenDays) days, \(when)",
-                remedy: "Have those customers go through the popup again, and renew their signups."
-            )
-        ]
+        let rows = try await ask(Queries.inspectTokens(Doctor.tokenDays, Doctor.tokensMax, Self.tokensNamed))
+        if rows.isEmpty { return [.ok("tokens", "none ends within \(Doctor.tokenDays) days")] }
+        return rows.map(Self.finding(about:))
+    }
+
+    private static func finding(about tokens: EndingTokens) -> Finding {
+        let days = Doctor.tokenDays
+        let count = tokens.tokens < Int64(Doctor.tokensMax) ? "\(tokens.tokens)" : "\(Doctor.tokensMax) or more"
+        let what =
+            tokens.hasEnded
+            ? "business tokens that ended within the last \(days) days: \(count)"
+            : "business tokens that end within \(days) days: \(count), the first in \(Int(tokens.firstSeconds / 86_400)) days"
+        let more = tokens.tokens > Int64(tokens.signups.count) ? " and others" : ""
+        // A completed signup cannot be renewed, and its external id is taken.
+        return .warn(
+            "tokens",
+            "\(what); signup \(tokens.signups.joined(separator: ", "))\(more)",
+            remedy: "Have those customers go through the popup again, and enqueue each as a new signup, "
+                + "under another external_id. Whose they are: embark signup show \(tokens.signups.first ?? "ID")"
+        )
     }
 
     /// Who works, and whether what is due is worked off.

@@ -35,7 +35,13 @@ extension Doctor {
         let today = now.microseconds.flooredDays
         let remedy = "Set EMBARK_GRAPH_VERSION to \(GraphVersion.newest) on every worker, and restart them one by one."
         switch GraphVersion.standing(of: version, daysSince2000: today) {
-        case .unknown: return .ok("graph version", "\(version), of which this program knows no end")
+        case .livesWithoutEnd: return .ok("graph version", "\(version), of which this program knows no end")
+        case .unheardOf:
+            return .warn(
+                "graph version",
+                "\(version) is none that this program knows: its answers may mean something else",
+                remedy: remedy
+            )
         case .lives(let end, let days) where days <= Self.versionDays:
             return .warn("graph version", "\(version) ends on \(end), in \(days) days", remedy: remedy)
         case .lives(let end, _): return .ok("graph version", "\(version), until \(end)")
@@ -67,7 +73,7 @@ extension Doctor {
             guard request.token == .app else {
                 return [reachable, .ok("credentials", "not tried: " + whyUntried(caller))]
             }
-            guard case .answered(let response) = answer else { return [reachable] }
+            guard case .answered(let response) = answer, !response.isOutage else { return [reachable] }
             return [reachable] + ownCredentials(response, appID: credentials.appID, now: now)
         }
     }
@@ -82,15 +88,18 @@ extension Doctor {
     private func reachability(_ answer: GraphAnswer, of graph: GraphSettings) -> Finding {
         let remedy = "Look at EMBARK_GRAPH_URL, and at this machine's DNS, firewall, proxy and CA certificates."
         switch answer {
+        case .answered(let response) where response.isOutage:
+            // With Graph's own words or with a page of what stands in front of it.
+            let said = if case .error(let error) = response.content { ", \(error.name) \(error.message)" } else { "" }
+            return .warn(
+                "graph",
+                "\(graph.baseURL) answers with HTTP \(response.status)\(said)",
+                remedy: "Look at https://metastatus.com. Workers try again by themselves."
+            )
         case .answered(let response):
             switch response.content {
             case .value, .error:
-                if response.status < 500 { return .ok("graph", "\(graph.baseURL) answers") }
-                return .warn(
-                    "graph",
-                    "\(graph.baseURL) answers with HTTP \(response.status)",
-                    remedy: "Look at https://metastatus.com. Workers try again by themselves."
-                )
+                return .ok("graph", "\(graph.baseURL) answers")
             case .unreadable(let what):
                 return .fail("graph", "at \(graph.baseURL) something else answers: \(what)", remedy: remedy)
             }
@@ -99,13 +108,39 @@ extension Doctor {
         }
     }
 
+    /// Only what is said of our credentials makes them wrong: any other error leaves open whether they are good.
+    private func refused(_ error: GraphError, status: Int) -> Finding {
+        let said = "\(error.name) \(error.message)"
+        guard error.refusesOurApp(status: status) else {
+            let explained =
+                ExplainedCode.all(of: error.name).isEmpty ? "" : " What it means: embark errors \(error.name)"
+            return .warn(
+                "credentials",
+                "Graph did not say whether they are good: \(said)",
+                remedy: "Run doctor again in some minutes." + explained
+            )
+        }
+        if error.namesUnknownApp {
+            return .fail(
+                "credentials",
+                "Graph does not know the installation's app: \(said)",
+                remedy: "Run embark configure --app-id with the app's id, and see that EMBARK_APP_SECRET is that app's."
+            )
+        }
+        return .fail(
+            "credentials",
+            "Graph refuses the app's own token: \(said)",
+            remedy: "Set EMBARK_APP_SECRET anew and restart the workers."
+        )
+    }
+
     private func ownCredentials(_ response: GraphResponse, appID: String, now: Timestamp) -> [Finding] {
         func fail(_ message: String, _ secret: String) -> [Finding] {
             [.fail("credentials", message, remedy: "Set \(secret) anew and restart the workers.")]
         }
         switch response.content {
         case .error(let error):
-            return fail("Graph refuses the app's own token: \(error.name) \(error.message)", "EMBARK_APP_SECRET")
+            return [refused(error, status: response.status)]
         case .unreadable:
             return []
         case .value(let value):
@@ -129,6 +164,11 @@ extension Doctor {
             ]
         }
     }
+}
+
+extension GraphResponse {
+    /// Meta's own trouble, whoever of Meta's puts it into words.
+    fileprivate var isOutage: Bool { status >= 500 }
 }
 
 extension Timestamp {

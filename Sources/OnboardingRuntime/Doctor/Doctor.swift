@@ -24,6 +24,8 @@ public struct Doctor: Sendable {
 
     /// How long before its end a token is warned of.
     static let tokenDays: Int32 = 14
+    /// Tokens that are counted, of those that end and of those that have ended.
+    static let tokensMax: Int32 = 10_000
 
     let options: ConnectionOptions
     let settings: DoctorSettings

@@ -77,17 +77,22 @@ struct LoggingFacts: RowDecodable {
     }
 }
 
-/// Tokens that are about to end.
-struct TokenFacts: RowDecodable {
+/// Tokens that have ended lately, or that are about to end.
+struct EndingTokens: RowDecodable {
+    let hasEnded: Bool
     let tokens: Int64
-    /// Until the first of them ends; negative when it has. nil without one.
-    let firstSeconds: Double?
+    /// Until the first of them ends; negative when it has.
+    let firstSeconds: Double
+    /// The ids of the first of them.
+    let signups: [String]
 
-    static let columnTypes: [PostgresType] = [.int8, .float8]
+    static let columnTypes: [PostgresType] = [.bool, .int8, .float8, PostgresType.text.array]
 
     init(_ row: inout RowReader) throws(PostgresError) {
+        hasEnded = try row.next()
         tokens = try row.next()
         firstSeconds = try row.next()
+        signups = try row.next()
     }
 }
 

@@ -39,7 +39,8 @@ final class WorkerMetrics: Sendable {
         "embark_throttled_seconds": "For how long calls of this kind of scope still rest.",
         "embark_graph_usage_ratio": "How much of a limit is used, as Graph's headers said in the last minute.",
         "embark_credentials_refused_total": "Answers that refused our own credentials.",
-        "embark_tokens_ending": "Business tokens in use that end within the days of the label, or have ended.",
+        "embark_tokens_ending":
+            "Business tokens in use that end within the days of the label, or have ended within as many.",
         "embark_build_info": "This program's version.",
         "embark_schema_version": "The newest migration that this program knows.",
     ]

@@ -286,9 +286,10 @@ struct JobQueue: Sendable {
         Int(try await pool.run(Queries.deleteOldThrottles(Int32(clamping: limit))).first?.value ?? 0)
     }
 
-    /// Business tokens in use that end within `Doctor.tokenDays`, or have ended.
+    /// Business tokens in use that end within `Doctor.tokenDays`, or have ended within as many; at most `Doctor.tokensMax` of each.
     func endingTokens() async throws(PostgresError) -> Int64 {
-        try await pool.run(Queries.inspectTokens(Doctor.tokenDays)).first?.tokens ?? 0
+        let rows = try await pool.run(Queries.inspectTokens(Doctor.tokenDays, Doctor.tokensMax, 1))
+        return rows.reduce(0) { $0 + $1.tokens }
     }
 
     func retire() async throws(PostgresError) {

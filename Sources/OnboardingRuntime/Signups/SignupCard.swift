@@ -186,7 +186,7 @@ public struct SignupCard: Sendable {
     private init(_ facts: SignupCardFacts, paused pause: SignupCardFacts.Pause) {
         let scope = Scope(name: pause.scope)
         let ends = pause.end.map { "for \($0.left.spokenAhead) more, until \($0.at.spoken)" } ?? "without an end"
-        let byHand = pause.reason.hasPrefix(Self.pausedByHand)
+        let byHand = PauseReason.isByHand(pause.reason)
         let move =
             if pause.isCredentials {
                 scope == .app
@@ -209,9 +209,6 @@ public struct SignupCard: Sendable {
             next: resume.map { Next([$0]) }
         )
     }
-
-    /// How embark.pause begins the reason of a pause that somebody has set.
-    private static let pausedByHand = "paused by "
 
     // MARK: Its parts
 

@@ -21,6 +21,13 @@ struct ThrottleRow: RowDecodable {
     }
 }
 
+/// Why something rests, as the database has it.
+enum PauseReason {
+    /// Whether somebody has set the pause with embark.pause, which begins its reason like this. All others are Graph's, and to
+    /// call it before the end that it named lengthens the block.
+    static func isByHand(_ reason: String) -> Bool { reason.hasPrefix("paused by ") }
+}
+
 final class ThrottleBoard: Sendable {
     struct Pause: Sendable, Equatable {
         let scope: Scope
