@@ -79,6 +79,27 @@ import Testing
         #expect(jobs.map { $0["attempts_last_minute"] as? Int } == [0, 5])
     }
 
+    @Test(arguments: [0, 5])
+    func `What has been due for longest is seen behind any number of other jobs`(lane: Int) async throws {
+        try await script(
+            """
+            INSERT INTO embark.jobs (signup_id, step, lane, due_at)
+            SELECT n, 'subscribe_app', 5, now() + interval '1 h' FROM generate_series(1, 10001) AS n;
+            INSERT INTO embark.jobs (signup_id, step, lane, due_at)
+            VALUES (20000, 'register_phone', \(lane), now() - interval '2 h 5 s');
+            """
+        )
+        let result = try await Command.run("top", "--once")
+        let jobs = result.outLines.drop { $0 != "JOBS" }.dropFirst(2).prefix { !$0.isEmpty }
+        #expect(
+            jobs.map { $0.split(separator: " ").joined(separator: " ") } == [
+                "register_phone 1 0 0 2 h 0 0", "subscribe_app 0 10,000+ 0 - 0 0",
+            ]
+        )
+        let signups = try await Command.run("top", "--once", "-o", "json").object()["signups"] as? [String: Int]
+        #expect(signups?["running"] == 10_000)
+    }
+
     @Test func `Text from elsewhere cannot drive the terminal`() async throws {
         try await script(SampleSignups.hostile)
         try await script(

@@ -3,8 +3,8 @@ import Foundation
 import Synchronization
 
 /// Draws on the alternate screen, so that what stood there comes back at the end, with the cursor hidden. Signals and keys come
-/// as events: Ctrl-C, SIGTERM and SIGHUP are `.quit`, a changed size is `.resized`. Ctrl-Z gives the terminal back for as long
-/// as the process is stopped.
+/// as events: Ctrl-C, Ctrl-\, SIGTERM and SIGHUP are `.quit`, a changed size is `.resized`. Ctrl-Z gives the terminal back for as
+/// long as the process is stopped.
 final class LiveScreen: Sendable {
     enum Event: Sendable {
         case resized
@@ -34,7 +34,8 @@ final class LiveScreen: Sendable {
         let attributes = Self.withoutEcho()
         open = Mutex(Open(attributes: attributes))
         Self.write(Self.enter)
-        for (number, event) in [(SIGWINCH, Event.resized), (SIGINT, .quit), (SIGTERM, .quit), (SIGHUP, .quit)] {
+        let endings = [SIGINT, SIGQUIT, SIGTERM, SIGHUP].map { ($0, Event.quit) }
+        for (number, event) in [(SIGWINCH, Event.resized)] + endings {
             // Otherwise it would do what it does by default as well.
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
