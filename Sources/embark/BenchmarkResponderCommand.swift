@@ -12,6 +12,9 @@ struct BenchmarkResponderCommand: AsyncParsableCommand {
 
     @Option(help: "How long each answer is held back, in milliseconds.") var latency: Int64 = 50
 
+    /// Those that every command takes; there is nothing here for them to change.
+    @OptionGroup var global: GlobalOptions
+
     func run() async throws {
         let port = try await FixedResponder(latencyMilliseconds: latency).listen()
         FileHandle.standardOutput.write(Data("http://127.0.0.1:\(port)\n".utf8))

@@ -10,10 +10,10 @@ struct GraphSimulatorCommand: AsyncParsableCommand {
         commandName: "graph-simulator",
         abstract: "A Graph API of our own, for development and tests.",
         discussion: """
-            Prints the address that it took on its first line and serves Graph's paths under
-            any version. Codes are minted with POST /simulator/codes, or say themselves what
-            they grant: WABA.PHONE.BUSINESS.anything. GET /simulator/ledger shows each
-            request and each effect, GET /simulator/state what stands, and
+            Prints the address that it took on its first line and serves Graph's paths
+            under any version. Codes are minted with POST /simulator/codes, or say
+            themselves what they grant: WABA.PHONE.BUSINESS.anything. GET /simulator/ledger
+            shows each request and each effect, GET /simulator/state what stands, and
             PUT /simulator/faults takes what --faults does. Faults: http500, html502,
             transient, code:N, code:N/SUBCODE, reset_before, reset_after, silent_before,
             silent_after, truncated, bad_json, malformed, slow, wrong_length, huge,
@@ -33,6 +33,9 @@ struct GraphSimulatorCommand: AsyncParsableCommand {
     @Option(help: "How long each answer is held back: 50ms, 2s, or a range 20ms-200ms.") var latency = "0ms"
     @Option(help: "Faults by endpoint, as JSON; @FILE reads them from a file.") var faults: String?
     @Option(help: "What random faults are drawn from.") var seed: UInt64 = 0
+
+    /// Those that every command takes; there is nothing here for them to change.
+    @OptionGroup var global: GlobalOptions
 
     func run() async throws {
         let parts = listen.split(separator: ":")

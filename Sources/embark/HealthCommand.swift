@@ -16,6 +16,7 @@ struct HealthCommand: AsyncParsableCommand {
               embark health
               embark health --ready
               embark health --listen 127.0.0.1:9465
+              embark health --ready -o json | jq -r '.found[]'
             """
     )
 
@@ -25,6 +26,8 @@ struct HealthCommand: AsyncParsableCommand {
     )
     var listen: String?
     @Option(help: ArgumentHelp("How long it may take, 0.1 to 60.", valueName: "seconds")) var timeout = 2.0
+
+    @OptionGroup var global: GlobalOptions
 
     func validate() throws {
         if !(0.1...60).contains(timeout) { throw ValidationError("--timeout must be 0.1 to 60.") }
@@ -36,11 +39,23 @@ struct HealthCommand: AsyncParsableCommand {
             environment: ProcessInfo.processInfo.environment
         )
         let question: WorkerProbe.Question = ready ? .readyz : .healthz
-        guard let answer = try await WorkerProbe(sources: sources).ask(question, limit: .seconds(timeout)) else {
+        let answer = try await WorkerProbe(sources: sources).ask(question, limit: .seconds(timeout))
+        let found = (answer?.text ?? "").split(separator: "\n").map(String.init)
+        switch global.output.format {
+        case .table:
+            for line in found { global.output.line(Output.printable(line)) }
+        case .json, .jsonl:
+            global.output.line(
+                try Output.object([
+                    "healthy": answer?.isGood == true ? "true" : "false",
+                    "address": try answer.map { try Output.quoted($0.address) } ?? "null",
+                    "found": "[" + (try found.map { try Output.quoted($0) }.joined(separator: ",")) + "]",
+                ])
+            )
+        }
+        guard let answer else {
             throw CommandFailure(.failed, "no worker answers here. EMBARK_LISTEN or --listen says where it listens.")
         }
-        let output = Output(format: .table, noColor: true)
-        for line in answer.text.split(separator: "\n") { output.line(Output.printable(String(line))) }
         if !answer.isGood {
             throw CommandFailure(.failed, "the worker at \(answer.address) is not \(ready ? "ready" : "well")")
         }

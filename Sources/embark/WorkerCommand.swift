@@ -11,8 +11,8 @@ struct WorkerCommand: AsyncParsableCommand {
         commandName: "worker",
         abstract: "Work signups off.",
         discussion: """
-            Claims jobs, calls Graph, and moves signups on. Start as many as you like, on as
-            many machines, against the same database. SIGTERM lets calls in flight end.
+            Claims jobs, calls Graph, and moves signups on. Start as many as you like, on
+            as many machines, against the same database. SIGTERM lets calls in flight end.
             Settings come from the environment: README names each.
 
             EXAMPLES

@@ -1,21 +1,24 @@
 /// `embark health`: what a container's probe hears of a worker.
 import Foundation
 import Support
+import Synchronization
 import Testing
 
 @Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandHealthTests {
     @Test func `A worker that works is alive and ready, and one that is gone is neither`() async throws {
         let url = TestDatabase.current.url
-        let port = try await FreePort.find()
-        let address = ["EMBARK_LISTEN": "0.0.0.0:\(port)"]
+        let port = Mutex(0)
         try await SimulatedPlatform.with { platform in
             let result = try await RunningWorker.with(graph: platform.url, database: url) { worker in
                 try await eventually("the worker is ready", within: .seconds(20)) { try await worker.isReady() }
+                port.withLock { $0 = worker.port }
                 let listen = "127.0.0.1:\(worker.port)"
                 let alive = try await Command.run(["health", "--listen", listen], database: nil)
                 #expect(alive.out == "ok\n")
                 #expect(alive.err == "")
                 #expect(alive.code == 0)
+                let object = try await Command.run(["health", "--listen", listen, "-o", "jsonl"], database: nil)
+                #expect(object.out == #"{"healthy":true,"address":"\#(listen)","found":["ok"]}"# + "\n")
                 // An address that stands for all of the machine's.
                 let any = ["EMBARK_LISTEN": "0.0.0.0:\(worker.port)"]
                 let ready = try await Command.run(["health", "--ready"], database: nil, environment: any)
@@ -25,9 +28,14 @@ import Testing
             }
             #expect(result.code == 0)
         }
+        let address = ["EMBARK_LISTEN": "0.0.0.0:\(port.withLock { $0 })"]
         let gone = try await Command.run(["health"], database: nil, environment: address)
         #expect(gone.code == 1)
         #expect(gone.err == "embark: no worker answers here. EMBARK_LISTEN or --listen says where it listens.\n")
+        #expect(gone.out == "")
+        let object = try await Command.run(["health", "-o", "json"], database: nil, environment: address)
+        #expect(object.out == #"{"healthy":false,"address":null,"found":[]}"# + "\n")
+        #expect(object.code == 1)
     }
 
     @Test func `A worker without a database is alive and not ready, and says why`() async throws {
@@ -43,6 +51,10 @@ import Testing
                 #expect(ready.code == 1)
                 #expect(ready.outLines.contains { $0.hasPrefix("NOT OK  ") }, "\(ready.all)")
                 #expect(ready.err == "embark: the worker at 127.0.0.1:\(worker.port) is not ready\n")
+                let object = try await Command.run(["health", "--ready", "-o", "json"] + listen, database: nil).object()
+                #expect(object["healthy"] as? Bool == false)
+                #expect(object["address"] as? String == "127.0.0.1:\(worker.port)")
+                #expect((object["found"] as? [String])?.contains { $0.hasPrefix("NOT OK  ") } == true, "\(object)")
             }
         }
     }

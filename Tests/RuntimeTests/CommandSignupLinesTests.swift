@@ -25,6 +25,11 @@ import Testing
 
     private static let good = #"{"code":"canary-code","currency":"USD"}"#
 
+    /// A good line of so many bytes, blanks behind it.
+    private static func padded(to count: Int) -> String {
+        good + String(repeating: " ", count: count - good.utf8.count)
+    }
+
     static let lines = [
         Line("good", good, error: nil),
         Line("nulls", #"{"code":"a","currency":"USD","pin":null,"metadata":null,"webhook_override":null}"#, error: nil),
@@ -72,6 +77,8 @@ import Testing
             bytes: Array(#"{"code":"canary"#.utf8) + [0xFF] + Array("\"}".utf8),
             error: "it is not UTF-8 text"
         ),
+        Line("1 MiB", padded(to: 1 << 20), error: nil),
+        Line("1 MiB and a byte", padded(to: (1 << 20) + 1), error: "it is longer than 1 MiB"),
         Line(
             "10 MiB",
             #"{"code":"canary","test_message":""# + String(repeating: "x", count: 10 << 20) + "\"}",

@@ -9,7 +9,8 @@ struct HelpText: Sendable, CustomTestStringConvertible {
 
     static let all = [
         main, migrate, configure, doctor, signup, signupAdd, signupList, signupShow, signupToken, why, errors, replay,
-        skip, cancel, resolve, pause, resume, top, health, key, keyNew, keyList, keyRotate,
+        skip, cancel, resolve, pause, resume, top, health, key, keyNew, keyList, keyRotate, worker, graphSimulator,
+        benchmark, man,
     ]
 
     init(_ command: String..., text: String) {
@@ -216,10 +217,10 @@ extension HelpText {
             machine while the command runs: give the code and the PIN as - to have them
             read from standard input, a line each, the code first.
 
-            With --json-lines each line is an object with the fields as keys, and is
-            enqueued on its own: a bad line is reported by its number and leaves the
-            others alone (exit 2 at the end). With an external_id in each line it is safe
-            to run again.
+            With --json-lines each line is an object with the fields as keys, of at most
+            1 MiB, and is enqueued on its own: a bad line is reported by its number and
+            leaves the others alone (exit 2 at the end). With an external_id in each line
+            it is safe to run again.
 
             EXAMPLES
               printf '%s\n' "$CODE" | embark signup add --code - --currency USD \
@@ -689,48 +690,6 @@ extension HelpText {
             """#
     )
 
-    static let benchmark = HelpText(
-        "benchmark",
-        text: #"""
-            OVERVIEW: Measure Embark's own speed, on an empty database.
-
-            Makes the schema embark and drops it at the end; a database that has one is
-            refused. Compares with pgbench, which has to be installed, in the same minutes.
-            scripts/bench runs all of it on a private PostgreSQL. Use a release build. The
-            role has to be a superuser: there is a CHECKPOINT before each round.
-
-            engine    steps settled, recorded and enqueued a second, without calls
-            chain     1,000 signups of five steps, each a call of 50 ms
-            pickup    from an enqueue's commit to the worker, and to the request
-            backlog   the engine behind a million waiting signups
-            snapshot  the engine while a snapshot is held open for a minute
-            enqueue   by function and by COPY, against bare rows
-            process   memory, and start to the first request
-
-            EXAMPLES
-              embark benchmark --database-url postgresql://localhost/empty
-              embark benchmark --only engine --only chain -o json
-              embark benchmark --only snapshot --plot snapshot.svg
-
-            USAGE: embark benchmark [--only <only> ...] [--short] [--plot <file>] [--database-url <url>] [--output <output>] [--no-color]
-
-            OPTIONS:
-              --only <only>           One measure; several times for several. All of them
-                                      when absent.
-              --short                 So small that it only shows that it works.
-              --plot <file>           Write throughput and latency over time, as SVG.
-              --database-url <url>    The database, as a PostgreSQL connection string
-                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
-              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
-                                      default: table)
-              --no-color              No colours, as with NO_COLOR; there are none in a
-                                      pipe.
-              --version               Show the version.
-              -h, --help              Show help information.
-
-            """#
-    )
-
     static let top = HelpText(
         "top",
         text: #"""
@@ -774,14 +733,21 @@ extension HelpText {
               embark health
               embark health --ready
               embark health --listen 127.0.0.1:9465
+              embark health --ready -o json | jq -r '.found[]'
 
-            USAGE: embark health [--ready] [--listen <host:port>] [--timeout <seconds>]
+            USAGE: embark health [--ready] [--listen <host:port>] [--timeout <seconds>] [--database-url <url>] [--output <output>] [--no-color]
 
             OPTIONS:
               --ready                 Whether it takes work, with what it found.
               --listen <host:port>    Where the worker listens (default: EMBARK_LISTEN,
                                       127.0.0.1:9464).
               --timeout <seconds>     How long it may take, 0.1 to 60. (default: 2.0)
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
               --version               Show the version.
               -h, --help              Show help information.
 

@@ -36,10 +36,16 @@ extension HelpText {
               embark key new > sealing-keys.json
               export EMBARK_SEALING_KEYS_FILE=$PWD/sealing-keys.json
 
-            USAGE: embark key new [--id <id>]
+            USAGE: embark key new [--id <id>] [--database-url <url>] [--output <output>] [--no-color]
 
             OPTIONS:
               --id <id>               The key's id, its kid (default: today's date).
+              --database-url <url>    The database, as a PostgreSQL connection string
+                                      (default: EMBARK_DATABASE_URL, then PGHOST and so on).
+              -o, --output <output>   table, json or jsonl. (values: table, json, jsonl;
+                                      default: table)
+              --no-color              No colours, as with NO_COLOR; there are none in a
+                                      pipe.
               --version               Show the version.
               -h, --help              Show help information.
 

@@ -28,6 +28,9 @@ struct KeyNewCommand: AsyncParsableCommand {
 
     @Option(help: "The key's id, its kid (default: today's date).") var id: String?
 
+    /// Those that every command takes; there is nothing here for them to change.
+    @OptionGroup var global: GlobalOptions
+
     func validate() throws {
         try KeyID.check(id)
     }

@@ -14,6 +14,9 @@ struct ManCommand: AsyncParsableCommand {
         shouldDisplay: false
     )
 
+    /// Those that every command takes; there is nothing here for them to change.
+    @OptionGroup var global: GlobalOptions
+
     func run() async throws {
         let help = try JSONDecoder().decode(HelpDump.self, from: Data(Embark._dumpHelp().utf8))
         FileHandle.standardOutput.write(Data(ManPage(help.command).text.utf8))

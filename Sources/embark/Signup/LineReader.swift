@@ -10,7 +10,7 @@ struct LineReader {
         let problem: String?
     }
 
-    /// No valid signup is longer: its largest field, the metadata, has at most 16 KiB.
+    /// Without its newline. No valid signup is longer: its largest field, the metadata, has at most 16 KiB.
     static let lineBytesMax = 1 << 20
     private static let chunkBytes = 1 << 16
 
@@ -67,15 +67,15 @@ struct LineReader {
         var searched = position
         while true {
             if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
-                let line = Array(buffer[position..<end])
+                let line = buffer[position..<end]
                 position = end + 1
                 number += 1
                 searched = position
-                if isSkipping {
+                if isSkipping || line.count > Self.lineBytesMax {
                     isSkipping = false
                     return tooLong
                 }
-                if let found = read(line) { return found }
+                if let found = read(Array(line)) { return found }
                 continue
             }
             // What is left is the beginning of a line.

@@ -14,10 +14,10 @@ struct SignupAddCommand: AsyncParsableCommand {
             machine while the command runs: give the code and the PIN as - to have them
             read from standard input, a line each, the code first.
 
-            With --json-lines each line is an object with the fields as keys, and is
-            enqueued on its own: a bad line is reported by its number and leaves the
-            others alone (exit 2 at the end). With an external_id in each line it is safe
-            to run again.
+            With --json-lines each line is an object with the fields as keys, of at most
+            1 MiB, and is enqueued on its own: a bad line is reported by its number and
+            leaves the others alone (exit 2 at the end). With an external_id in each line
+            it is safe to run again.
 
             EXAMPLES
               printf '%s\\n' "$CODE" | embark signup add --code - --currency USD \\
