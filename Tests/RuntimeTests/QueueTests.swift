@@ -102,6 +102,32 @@ struct QueueTests {
         }
     }
 
+    @Test func `A late result and an operator take their locks in the same order`() async throws {
+        try await Customer.enqueue(1...1)
+        try await Self.withQueue { queue in
+            let row = try #require(try await queue.claim(lane: 0, limit: 1, leaseID: 11, from: nil).first)
+            let late = try settlement(row, lease: 10, token, token: "sealed late")
+            try await withConnection { holder in
+                // As a replay with another PIN does: the signup first, then its secrets. In the other order the two would wait
+                // for each other.
+                try await holder.script("BEGIN; SELECT FROM embark.signups FOR UPDATE")
+                async let recorded: Void = queue.recordLate([late])
+                try await eventually("the result waits for the signup", within: .seconds(20)) {
+                    try await texts(
+                        """
+                        SELECT count(*)::text FROM pg_stat_activity
+                         WHERE datname = current_database() AND wait_event_type = 'Lock'
+                        """
+                    ) == ["1"]
+                }
+                try await holder.script("UPDATE embark.secrets SET pin = '123456'; COMMIT")
+                try await recorded
+            }
+            #expect(try await texts("SELECT verdict || ' ' || lease_id FROM embark.attempts") == ["stale 10"])
+            #expect(try await texts("SELECT sealed_token || ' ' || pin FROM embark.secrets") == ["sealed late 123456"])
+        }
+    }
+
     @Test func `A settlement that is sent twice moves its job once, and the second time is recognised`() async throws {
         try await Customer.enqueue(1...1)
         try await Self.withQueue { queue in

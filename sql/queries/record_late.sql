@@ -16,6 +16,14 @@ WITH late AS MATERIALIZED (
            AS i (signup_id, lease_id, generation, step, attempt, seconds, http_status, error_code, error_message, fbtrace_id,
                  sealed_token, token_seconds, waba_id, phone_number_id, allocation_config_id, test_message_id,
                  test_message_wa_id)
+), locked AS MATERIALIZED (
+    -- The signups before their secrets and shares, and in order, as operators' functions lock them: the parts below run in no
+    -- promised order, and only after what the last part reads.
+    SELECT s.id
+      FROM embark.signups AS s
+     WHERE s.id IN (SELECT l.signup_id FROM late AS l)
+     ORDER BY s.id
+       FOR NO KEY UPDATE
 ), signup AS (
     UPDATE embark.signups AS s
        SET waba_id = coalesce(s.waba_id, l.waba_id),
@@ -60,4 +68,5 @@ SELECT l.signup_id, l.generation, l.step, l.attempt, 'stale',
        clock_timestamp() - l.seconds * interval '1 second', clock_timestamp(), $18, l.lease_id,
        l.http_status::smallint, l.error_code, l.error_message, l.fbtrace_id
   FROM late AS l
+  LEFT JOIN locked AS k ON k.id = l.signup_id
 RETURNING signup_id
