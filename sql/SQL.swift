@@ -59,6 +59,7 @@ public enum SQL {
     public static let findFailedSignups = File("find_failed_signups", PackageResources.find_failed_signups_sql)
     public static let planReplays = File("plan_replays", PackageResources.plan_replays_sql)
     public static let skipStep = File("skip_step", PackageResources.skip_step_sql)
+    public static let readSkipped = File("read_skipped", PackageResources.read_skipped_sql)
     public static let cancelSignup = File("cancel_signup", PackageResources.cancel_signup_sql)
     public static let resolveEffect = File("resolve_effect", PackageResources.resolve_effect_sql)
     public static let snapshot = File("snapshot", PackageResources.snapshot_sql)
@@ -133,7 +134,8 @@ public enum SQL {
         prepareDatabase, lockMigrations, listMigrations, digestTexts, recordMigration,
         readInstallation, writeInstallation,
         enqueueSignup, enqueueJSON, listSignups, findSignup, readCredential, listAttempts,
-        searchSignups, explainSignup, replaySignup, findFailedSignups, planReplays, skipStep, cancelSignup,
+        searchSignups, explainSignup, replaySignup, findFailedSignups, planReplays, skipStep, readSkipped,
+        cancelSignup,
         resolveEffect,
         snapshot,
         registerWorker, beatWorker, retireWorker, takePresence, findAbsentWorkers, releaseAbsentWorkers,

@@ -64,6 +64,24 @@ import Testing
         #expect(try await count("embark.audit WHERE action = 'replay'") == 1)
     }
 
+    @Test func `Of ten who resolve the same doubt one is believed, and nine are told`() async throws {
+        try await script(SampleSignups.oneOfEachState)
+        try await script(Self.uncertain)
+        let answers = try await Self.answers(
+            behind: "SELECT FROM embark.signups WHERE id = 4 FOR UPDATE",
+            (1...10).map { "SELECT embark.resolve(4, \($0.isMultiple(of: 2)), expected_generation => 1)" }
+        )
+        #expect(answers.count { ["share_credit_line", "register_phone"].contains($0) } == 1, "\(answers)")
+        let told =
+            "signup_id is that of a signup that somebody else has replayed meanwhile: it is running, at generation 2."
+        #expect(answers.count { $0 == told + " See \"embark why\"" } == 9, "\(answers)")
+        #expect(try await count("embark.jobs WHERE signup_id = 4") == 1)
+        #expect(try await count("embark.audit WHERE action = 'resolve'") == 1)
+    }
+
+    private static let uncertain =
+        "UPDATE embark.signups SET failed_step = 'share_credit_line', error_code = 'effect_uncertain' WHERE id = 4"
+
     @Test func `Ten who differ in what to do with a signup leave it in one state`() async throws {
         try await script(SampleSignups.oneOfEachState)
         let calls = ["replay(4)::text", "skip(4)", "replay(4, 'subscribe_app')::text", "cancel(4)", "skip(4)"]
@@ -79,28 +97,62 @@ import Testing
         #expect(try await count("embark.jobs WHERE signup_id = 4") == running)
     }
 
-    @Test func `A command replays what its plan has shown, and not what has failed anew since`() async throws {
-        try await script(SampleSignups.oneOfEachState)
+    /// Runs a command in an open transaction's way, and commits behind `end` when it waits.
+    private static func result(
+        of arguments: [String],
+        behind begin: String,
+        end: String
+    ) async throws -> CommandResult {
         let url = TestDatabase.current.url
-        let result = try await withConnection { holder in
-            try await holder.script("BEGIN; SELECT embark.replay(4)")
+        return try await withConnection { holder in
+            try await holder.script("BEGIN; \(begin)")
             return try await withThrowingTaskGroup(of: CommandResult.self) { group in
-                group.addTask { try await Command.run(["replay", "4"], database: url) }
-                try await Self.waitForWaiters(1)
-                // Another operator's replay has failed again before this one's turn comes.
-                try await holder.script(
-                    """
-                    UPDATE embark.signups SET state = 'failed', failed_step = 'register_phone', error_code = '2' WHERE id = 4;
-                    DELETE FROM embark.jobs WHERE signup_id = 4;
-                    COMMIT
-                    """
-                )
+                group.addTask { try await Command.run(arguments, database: url) }
+                try await waitForWaiters(1)
+                try await holder.script("\(end); COMMIT")
                 return try #require(try await group.next())
             }
         }
+    }
+
+    static let moves: [([String], String, String)] = [
+        (["replay", "4"], "133005", "replay(4)"), (["skip", "4"], "133005", "skip(4)"),
+        (["resolve", "4", "--did-not-happen"], "effect_uncertain", "resolve(4, false)"),
+        (["resolve", "4", "--happened"], "effect_uncertain", "resolve(4, true)"),
+    ]
+
+    @Test(arguments: moves) func `A command moves on what it has seen, and not what has failed anew since`(
+        arguments: [String],
+        code: String,
+        call: String
+    ) async throws {
+        try await script(SampleSignups.oneOfEachState)
+        try await script("UPDATE embark.signups SET failed_step = 'subscribe_app', error_code = '\(code)' WHERE id = 4")
+        let result = try await Self.result(
+            of: arguments,
+            behind: "SELECT embark.\(call)",
+            // What another operator has let go on has failed again, further on, before this one's turn comes.
+            end: """
+                UPDATE embark.signups SET state = 'failed', failed_step = 'register_phone', error_code = '\(code)' WHERE id = 4;
+                DELETE FROM embark.jobs WHERE signup_id = 4
+                """
+        )
         #expect(result.code == 2)
         #expect(result.err.contains("somebody else has replayed meanwhile: it is failed, at generation 2"))
-        #expect(try await count("embark.audit WHERE action = 'replay'") == 1)
+        #expect(try await count("embark.audit WHERE action = '\(arguments[0])'") == 1)
+    }
+
+    @Test func `A skip names the step that it has left out, and not the one that it saw`() async throws {
+        try await script(SampleSignups.oneOfEachState)
+        let result = try await Self.result(
+            of: ["skip", "1"],
+            behind: "SELECT FROM embark.signups WHERE id = 1 FOR UPDATE",
+            end: """
+                UPDATE embark.signups SET state = 'failed', failed_step = 'share_credit_line', error_code = '2' WHERE id = 1;
+                DELETE FROM embark.jobs WHERE signup_id = 1
+                """
+        )
+        #expect(result.out == "Signup 1 goes on at register_phone, without share_credit_line. See: embark why 1\n")
     }
 
     @Test func `A signup that is replayed while it is cancelled is not cancelled in part`() async throws {

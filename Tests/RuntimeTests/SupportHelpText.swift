@@ -595,7 +595,8 @@ extension HelpText {
 
             For a step that has been done otherwise, or is not needed: the signup goes on
             behind it, as a new generation. Nothing is checked: what the step was for is
-            your word. The exchange cannot be skipped; an uncertain effect is resolved.
+            your word. The exchange cannot be skipped; an uncertain effect is resolved. One
+            that somebody else has let go on meanwhile is refused.
 
             EXAMPLES
               embark skip 4711 --reason "the number is registered in WhatsApp Manager"
@@ -663,7 +664,9 @@ extension HelpText {
             on behind it; if not, the step runs again. For a completed signup with the
             warning test_message_uncertain only the warning is set right. A signup that
             failed with credit_share_elsewhere takes the share over with --did-not-happen,
-            once the signup that had it has ended.
+            once the signup that had it has ended, is not uncertain itself, and has sent
+            nothing for two minutes. One that somebody else has let go on meanwhile is
+            refused.
 
             EXAMPLES
               embark resolve 4711 --happened --reason "the line is on the account"

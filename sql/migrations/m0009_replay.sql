@@ -47,14 +47,19 @@ BEGIN
         WHEN signup.error_code = 'effect_uncertain' THEN
             '55000 signup_id is that of a signup whose last call may have had its effect: find out, and resolve it first'
             || ' with embark.resolve'
-        -- The token can be recovered without a code where the customer's business is known.
-        WHEN first_step = 'exchange_code' AND NOT has_code AND signup.business_id IS NULL THEN
-            '55000 new_code is required from exchange_code, for a code works once: the customer goes through the popup'
-            || ' again'
+        -- The token can be recovered without a code where the customer's business is known and our system user may ask for it.
+        WHEN first_step = 'exchange_code' AND NOT has_code AND NOT (
+            signup.business_id IS NOT NULL
+            AND EXISTS (SELECT FROM embark.installation AS i WHERE i.partner_mode = 'solution-partner')) THEN
+            '55000 new_code is required from exchange_code, for a code works once'
+            || CASE WHEN signup.business_id IS NOT NULL THEN
+                   ' and only a solution partner''s system user can recover its token' ELSE '' END
+            || ': the customer goes through the popup again'
         WHEN first_step <> 'exchange_code' AND has_code THEN
             '22023 new_code is of no use behind exchange_code: give from_step => ''exchange_code'' as well'
     END;
-    IF refusal IS NULL AND array_position(signup.plan, 'register_phone') >= array_position(signup.plan, first_step) THEN
+    -- From an earlier step it may run: what is left for a call is seen to when its turn comes.
+    IF refusal IS NULL AND first_step = 'register_phone' THEN
         -- The call that has to be 72 hours old before there may be another.
         SELECT r.called_at + interval '72 hours' INTO free_at
           FROM embark.register_calls AS r
@@ -66,7 +71,8 @@ BEGIN
             refusal := '55000 signup_id is that of a signup whose number has had ' || calls_max
                 || ' register calls in 72 hours, and a tenth would block it: replay it after '
                 || to_char(date_trunc('minute', free_at + interval '1 minute') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
-                || ' UTC, or skip the step if the number is connected';
+                || CASE WHEN signup.failed_step = 'register_phone' THEN ' UTC, or skip the step if the number is connected'
+                        ELSE ' UTC, or from ' || signup.failed_step || ', at which it failed' END;
         END IF;
     END IF;
     RETURN refusal;
@@ -173,18 +179,23 @@ BEGIN
 END
 $$;
 
--- As in m0006, and for a signup that another one of the same account keeps from sharing the credit line: when that one has
--- ended and the line is not there, this one takes the share over.
-CREATE OR REPLACE FUNCTION embark.resolve(
-    signup_id       bigint,
-    effect_happened boolean,
-    actor           text DEFAULT session_user,
-    reason          text DEFAULT ''
+-- As in m0006, with the generation that whoever resolves has seen; and for a signup that another one of the same account keeps
+-- from sharing the credit line: when that one has ended and the line is not there, this one takes the share over.
+DROP FUNCTION embark.resolve(bigint, boolean, text, text);
+CREATE FUNCTION embark.resolve(
+    signup_id           bigint,
+    effect_happened     boolean,
+    actor               text    DEFAULT session_user,
+    reason              text    DEFAULT '',
+    expected_generation integer DEFAULT NULL -- any
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, embark, pg_temp AS
 $$
 DECLARE
+    -- Longer than the lease of a share: a call that somebody has begun has ended by then, and can be seen.
+    calls_settle CONSTANT interval := interval '2 minutes';
     signup     record;
     share      record;
+    owner      record;
     takes_over boolean;
     result     text;
     refusal    text;
@@ -194,28 +205,43 @@ BEGIN
         WHEN effect_happened IS NULL THEN '22023 effect_happened is required: true or false'
         ELSE embark.audit_refusal(actor, reason) END;
     IF refusal IS NULL THEN
-        SELECT s.id, s.state::text AS state, s.plan, s.failed_step, s.error_code, s.warnings, s.waba_id
+        SELECT s.id, s.state::text AS state, s.plan, s.failed_step, s.error_code, s.warnings, s.waba_id, s.generation
           INTO signup
           FROM embark.signups AS s
          WHERE s.id = resolve.signup_id
            FOR UPDATE;
-        -- The account's row, locked: no worker posts for it meanwhile.
-        SELECT h.signup_id AS id, (SELECT o.state::text FROM embark.signups AS o WHERE o.id = h.signup_id) AS state
-          INTO share
+        -- The account's row, locked: no worker posts for it meanwhile. Its signup is read behind that lock.
+        SELECT h.signup_id, h.sent_at INTO share
           FROM embark.credit_shares AS h
          WHERE h.waba_id = signup.waba_id AND signup.failed_step = 'share_credit_line'
            FOR UPDATE;
+        SELECT o.id, o.state::text AS state, o.error_code INTO owner
+          FROM embark.signups AS o
+         WHERE o.id = share.signup_id AND o.id <> signup.id;
         takes_over := NOT effect_happened AND coalesce(signup.error_code = 'credit_share_elsewhere', false);
         refusal := CASE
             WHEN signup.id IS NULL THEN
                 'P0002 signup_id is not that of any signup'
+            WHEN signup.generation <> expected_generation THEN
+                '55000 signup_id is that of a signup that somebody else has replayed meanwhile: it is ' || signup.state
+                || ', at generation ' || signup.generation || '. See "embark why"'
             WHEN signup.state = 'completed' AND 'test_message_uncertain' = ANY (signup.warnings) THEN NULL
             WHEN signup.state <> 'failed'
                 OR coalesce(signup.error_code, '') NOT IN ('effect_uncertain', 'credit_share_elsewhere') THEN
                 '55000 signup_id is that of a signup of which nothing is uncertain'
-            WHEN takes_over AND share.state = 'running' AND share.id <> signup.id THEN
-                '55000 signup_id is that of a signup whose account shares the credit line with signup ' || share.id
-                || ', which runs: wait until that one ends, or cancel it'
+            WHEN takes_over AND owner.state = 'running' THEN
+                '55000 signup_id is that of a signup whose account shares the credit line with signup ' || owner.id
+                || ', which runs: wait until that one ends'
+            WHEN takes_over AND owner.state = 'failed' AND owner.error_code = 'effect_uncertain' THEN
+                '55000 signup_id is that of a signup whose account shares the credit line with signup ' || owner.id
+                || ', of which nothing could tell whether it did: resolve ' || owner.id || ' first'
+            -- Whatever became of its signup: a call that has left cannot be called back.
+            WHEN takes_over AND share.signup_id <> signup.id
+                AND share.sent_at > (SELECT clock_timestamp()) - calls_settle THEN
+                '55000 signup_id is that of a signup whose account shares the credit line with signup ' || share.signup_id
+                || ', whose call may still be on its way: look again, and resolve it after '
+                || to_char(date_trunc('second', share.sent_at + calls_settle + interval '1 second') AT TIME ZONE 'UTC',
+                           'YYYY-MM-DD HH24:MI:SS') || ' UTC'
         END;
     END IF;
     IF refusal IS NOT NULL THEN
@@ -245,20 +271,21 @@ BEGIN
     INSERT INTO embark.audit (actor, action, signup_id, reason, detail)
     VALUES (coalesce(actor, session_user), 'resolve', signup.id, coalesce(reason, ''),
             jsonb_build_object('effect_happened', effect_happened, 'failed_step', signup.failed_step, 'goes_on_at', result)
-            || CASE WHEN takes_over THEN jsonb_build_object('share_taken_over_from', share.id) ELSE '{}' END);
+            || CASE WHEN takes_over THEN jsonb_build_object('share_taken_over_from', share.signup_id) ELSE '{}' END);
     RETURN result;
 END
 $$;
 COMMENT ON FUNCTION embark.resolve IS
     'Says whether the effect happened of which nothing could tell, in the caller''s transaction; the signup goes on behind '
     'the step, or runs it again, with another signup''s credit share that has come to nothing if need be. Returns the step, '
-    'or completed. Errors: 22023, P0002, 55000 nothing is uncertain.';
+    'or completed. Errors: 22023, P0002, 55000 nothing is uncertain, or the other''s call may still have its effect.';
 
 -- The step at which a signup failed is left out, by an operator's word that it is done otherwise or not needed.
 CREATE FUNCTION embark.skip(
-    signup_id bigint,
-    actor     text DEFAULT session_user,
-    reason    text DEFAULT ''
+    signup_id           bigint,
+    actor               text    DEFAULT session_user,
+    reason              text    DEFAULT '',
+    expected_generation integer DEFAULT NULL -- any
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, embark, pg_temp AS
 $$
 DECLARE
@@ -278,6 +305,9 @@ BEGIN
         refusal := CASE
             WHEN signup.id IS NULL THEN
                 'P0002 signup_id is not that of any signup'
+            WHEN signup.generation <> expected_generation THEN
+                '55000 signup_id is that of a signup that somebody else has replayed meanwhile: it is ' || signup.state
+                || ', at generation ' || signup.generation || '. See "embark why"'
             WHEN signup.state = 'running' THEN
                 '55000 signup_id is that of a signup that runs: only the step at which one has failed can be skipped. Wait'
                 || ' until it ends, or cancel it'
@@ -368,4 +398,4 @@ COMMENT ON FUNCTION embark.cancel IS
     'stays told. Returns the step at which it stood. Errors: 22023, P0002, 55000 it has ended.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA embark FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION embark.replay, embark.replay_refusal, embark.skip, embark.cancel TO embark_operator;
+GRANT EXECUTE ON FUNCTION embark.replay, embark.replay_refusal, embark.resolve, embark.skip, embark.cancel TO embark_operator;

@@ -2,7 +2,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(36);
+SELECT plan(45);
 
 CREATE SCHEMA test;
 -- A signup whose call at this step may have had its effect, as a worker would have left it.
@@ -24,22 +24,24 @@ BEGIN
     RETURN signup;
 END
 $$;
-CREATE FUNCTION test.refusal(statement text) RETURNS text LANGUAGE plpgsql AS
+-- 'accepted', or SQLSTATE and field; says so when the message lacks what it should say.
+CREATE FUNCTION test.refusal(statement text, says text DEFAULT '') RETURNS text LANGUAGE plpgsql AS
 $$
 DECLARE
-    field text;
-    state text;
+    field text; message text; state text;
 BEGIN
     EXECUTE statement;
     RETURN 'accepted';
 EXCEPTION WHEN OTHERS THEN
-    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, field = COLUMN_NAME;
-    RETURN state || ' ' || field;
+    GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, field = COLUMN_NAME, message = MESSAGE_TEXT;
+    RETURN state || ' ' || field || CASE WHEN position(says IN message) > 0 THEN '' ELSE ', message: ' || message END;
 END
 $$;
 
+CREATE FUNCTION test.refusal_behind(first text, statement text, says text) RETURNS text LANGUAGE plpgsql AS
+$$ BEGIN EXECUTE first; RETURN test.refusal(statement, says); END $$;
 CREATE FUNCTION test.owns(signup bigint) RETURNS void LANGUAGE sql AS
-$$ UPDATE embark.credit_shares SET signup_id = signup, posts = 1 WHERE waba_id = '1' $$;
+$$ UPDATE embark.credit_shares SET signup_id = signup, posts = 1, sent_at = now() - interval '3 min' WHERE waba_id = '1' $$;
 
 -- It had happened.
 CREATE TEMPORARY TABLE shared AS SELECT test.stand('shared', 'share_credit_line') AS id;
@@ -72,6 +74,15 @@ SELECT is((SELECT string_agg(waba_id || ' ' || posts, ', ' ORDER BY waba_id) FRO
     'its posts do not count any more, and nobody else''s are touched');
 SELECT is(j.step, 'share_credit_line', 'its job is the step itself') FROM embark.jobs AS j JOIN unshared ON id = j.signup_id;
 
+-- Whoever resolves says what they have seen.
+CREATE TEMPORARY TABLE seen AS SELECT test.stand('seen', 'register_phone') AS id;
+SELECT is(embark.resolve(id, false, expected_generation => 1), 'register_phone', 'the failure that was seen is resolved') FROM seen;
+UPDATE embark.signups SET state = 'failed', failed_step = 'register_phone', error_code = 'effect_uncertain' WHERE id = (SELECT id FROM seen);
+DELETE FROM embark.jobs WHERE signup_id = (SELECT id FROM seen);
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, true, expected_generation => 1)', id), 'meanwhile: it is failed, at generation 2'),
+    '55000 signup_id', 'the next one, which nobody has looked into, is not') FROM seen;
+SELECT is(embark.resolve(id, true, expected_generation => 2), 'send_test_message', 'before it is seen') FROM seen;
+
 -- The last step of a plan.
 CREATE TEMPORARY TABLE last AS SELECT test.stand('last', 'send_test_message') AS id;
 SELECT is(embark.resolve(id, true), 'completed', 'behind the last step the signup is completed') FROM last;
@@ -90,11 +101,28 @@ SELECT is(s.warnings, '{other,test_message_failed}', 'is one that failed') FROM 
 DELETE FROM embark.credit_shares;
 CREATE TEMPORARY TABLE blocked AS
 SELECT test.stand('owner', NULL, 'completed', 'other') AS owner, test.stand('blocked', 'share_credit_line', 'failed', 'credit_share_elsewhere') AS id;
-INSERT INTO embark.credit_shares (waba_id, signup_id, posts, attachments, allocation_config_id) SELECT '1', owner, 2, 1, '58' FROM blocked;
+INSERT INTO embark.credit_shares (waba_id, signup_id, posts, attachments, allocation_config_id, sent_at)
+SELECT '1', owner, 2, 1, '58', now() - interval '121 s' FROM blocked;
 INSERT INTO embark.credit_shares (waba_id, signup_id, posts, allocation_config_id) SELECT '9', owner, 2, '59' FROM blocked;
 UPDATE embark.signups SET state = 'running' WHERE id = (SELECT owner FROM blocked);
-SELECT is(test.refusal(format('SELECT embark.resolve(%s, false)', id)), '55000 signup_id', 'not while the one that has the share runs') FROM blocked;
-UPDATE embark.signups SET state = 'completed' WHERE id = (SELECT owner FROM blocked);
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, false)', id), owner || ', which runs: wait until that one ends'), '55000 signup_id',
+    'not while the one that has the share runs') FROM blocked;
+SELECT ok(test.refusal(format('SELECT embark.resolve(%s, false)', id), 'cancel') ~ 'message', 'and cancelling that one is no advice') FROM blocked;
+UPDATE embark.signups SET state = 'failed', failed_step = 'share_credit_line', error_code = 'effect_uncertain' WHERE id = (SELECT owner FROM blocked);
+SELECT is(test.refusal(format('SELECT embark.resolve(%s, false)', id), 'resolve ' || owner || ' first'), '55000 signup_id',
+    'nor while nobody knows whether that one has shared it') FROM blocked;
+-- Its call has left a moment ago: it may still have its effect, whatever has become of its signup.
+UPDATE embark.credit_shares SET sent_at = now() - interval '30 s' WHERE waba_id = '1';
+SELECT is(v.refusal, '55000 signup_id', 'nor while the call of one that is ' || v.state || ' may be on its way, with the time when it cannot')
+  FROM unnest(ARRAY['cancelled', 'failed', 'completed']) AS s (state),
+       LATERAL (SELECT s.state, test.refusal_behind(
+           format('UPDATE embark.signups SET state = %L, error_code = NULL WHERE id = %s', s.state, (SELECT owner FROM blocked)),
+           format('SELECT embark.resolve(%s, false)', (SELECT id FROM blocked)),
+           'resolve it after ' || to_char(date_trunc('second', now() + interval '91 s') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC')
+           AS refusal) AS v;
+SELECT is((SELECT h.signup_id = b.owner AND h.posts = 2 FROM embark.credit_shares AS h WHERE h.waba_id = '1'), true,
+    'and the share is the other''s') FROM blocked AS b;
+UPDATE embark.credit_shares SET sent_at = now() - interval '121 s' WHERE waba_id = '1';
 SELECT is(embark.resolve(id, false, 'ada', 'taken back last week'), 'share_credit_line', 'once it has ended the blocked one shares anew') FROM blocked;
 SELECT is((SELECT h.signup_id = b.id AND h.posts + h.attachments = 0 AND h.allocation_config_id IS NULL FROM embark.credit_shares AS h WHERE h.waba_id = '1'),
     true, 'with the account''s row, as if nobody had posted') FROM blocked AS b;
@@ -105,7 +133,7 @@ SELECT is((SELECT count(*)::integer FROM embark.jobs WHERE signup_id = id AND st
 -- Taken over from one that is cancelled, or that failed; with the line there after all.
 SELECT is(test.refusal(format('SELECT embark.resolve(%s, false)', v.blocked)), 'accepted', 'also from one that is ' || v.state)
   FROM (SELECT state, test.stand('blocked by ' || state, 'share_credit_line', 'failed', 'credit_share_elsewhere') AS blocked,
-               test.stand('owner ' || state, 'share_credit_line', state) AS owner
+               test.stand('owner ' || state, 'share_credit_line', state, '2') AS owner
           FROM unnest(ARRAY['cancelled', 'failed']) AS state) AS v,
        LATERAL (SELECT test.owns(v.owner)) AS o;
 SELECT is(embark.resolve(test.stand('line is there', 'share_credit_line', 'failed', 'credit_share_elsewhere'), true), 'register_phone',

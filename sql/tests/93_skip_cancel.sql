@@ -2,7 +2,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(49);
+SELECT plan(52);
 
 CREATE SCHEMA test;
 -- A signup as a worker would have left it, of a solution partner, with a test message.
@@ -64,6 +64,17 @@ SELECT is(test.audit(id), '{"actor": "ada", "action": "skip", "reason": "they pa
     "detail": {"failed_step": "share_credit_line", "error_code": "funded_elsewhere", "generation": 2, "goes_on_at": "register_phone"}}'::jsonb,
     'the audit says who left what out and why') FROM skipped;
 SELECT is(test.refusal(format('SELECT embark.skip(%s)', id), 'runs'), '55000 embark.signup_id', 'once: then it runs') FROM skipped;
+
+-- Whoever skips says what they have seen.
+CREATE TEMPORARY TABLE seen AS SELECT test.stand('seen', 'failed', 'share_credit_line') AS id;
+SELECT is(embark.skip(id, expected_generation => 1), 'register_phone', 'the failure that was seen is skipped') FROM seen;
+UPDATE embark.signups SET state = 'failed', failed_step = 'register_phone', error_code = '2' WHERE id = (SELECT id FROM seen);
+DELETE FROM embark.jobs WHERE signup_id = (SELECT id FROM seen);
+SELECT is(test.refusal(format('SELECT embark.skip(%s, expected_generation => 1)', id), 'meanwhile: it is failed, at generation 2'),
+    '55000 embark.signup_id', 'the next failure, at another step, is not') FROM seen;
+SELECT is(embark.skip(id), 'send_test_message', 'but by whoever expects nothing') FROM seen;
+SELECT is(test.refusal(format('SELECT embark.skip(%s, expected_generation => 2)', id), 'meanwhile: it is running, at generation 3'),
+    '55000 embark.signup_id', 'nor is one that runs by then') FROM seen;
 
 CREATE TEMPORARY TABLE last AS SELECT test.stand('last', 'failed', 'send_test_message') AS id;
 SELECT is(embark.skip(id), 'completed', 'behind the last step the signup is completed') FROM last;
@@ -149,10 +160,6 @@ SELECT is(test.refusal(format('SELECT embark.cancel(%s, E''a\nb'')', id), 'contr
 SELECT is(test.refusal(format('SELECT embark.replay(%s)', id), 'cancelled'), '55000 embark.signup_id', 'and it is never replayed') FROM cancelled;
 SELECT is(test.refusal($$SELECT embark.renew_signup('cancelled', 'AQ-new')$$, 'cancelled'), '55000 embark.external_id', 'nor renewed');
 SELECT is(test.refusal(format('SELECT embark.resolve(%s, true)', id)), '55000 embark.signup_id', 'nor resolved') FROM given_up;
-
--- What comes late is recorded as stale, and kept: query record_late.
-SELECT is(s.state::text || x.sealed_token, 'cancelledsealed token', 'a cancelled signup keeps the token that it had')
-  FROM embark.signups AS s JOIN embark.secrets AS x ON x.signup_id = s.id JOIN cancelled USING (id);
 
 SELECT * FROM finish();
 ROLLBACK;

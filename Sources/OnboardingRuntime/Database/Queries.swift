@@ -42,9 +42,10 @@ package enum Queries {
         FailedSignup, String, String, Double?, Timestamp?, Timestamp?, Timestamp?, Int64?, Int32
     >(SQL.findFailedSignups)
     static let planReplays = Statement<ReplayPlan, [Int64], String?, Bool, String?>(SQL.planReplays)
-    static let skipStep = Statement<Single<String>, Int64, String>(SQL.skipStep)
+    static let skipStep = Statement<Single<String>, Int64, String, Int32?>(SQL.skipStep)
+    static let readSkipped = Statement<Single<String>, Int64>(SQL.readSkipped)
     static let cancelSignup = Statement<Single<String?>, Int64, String>(SQL.cancelSignup)
-    static let resolveEffect = Statement<Single<String>, Int64, Bool, String>(SQL.resolveEffect)
+    static let resolveEffect = Statement<Single<String>, Int64, Bool, String, Int32?>(SQL.resolveEffect)
     static let snapshot = Statement<Single<JSONText>>(SQL.snapshot)
 
     // Workers
@@ -131,6 +132,7 @@ package enum Queries {
         StatementShape(findSignup), StatementShape(readCredential), StatementShape(listAttempts),
         StatementShape(searchSignups), StatementShape(explainSignup), StatementShape(replaySignup),
         StatementShape(findFailedSignups), StatementShape(planReplays), StatementShape(skipStep),
+        StatementShape(readSkipped),
         StatementShape(cancelSignup),
         StatementShape(resolveEffect),
         StatementShape(snapshot),

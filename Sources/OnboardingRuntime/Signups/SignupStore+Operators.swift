@@ -48,29 +48,38 @@ extension SignupStore {
     }
 
     /// Says whether the effect happened of which nothing could tell. Returns the step at which the signup goes on, or
-    /// `completed`.
+    /// `completed`. Refused when `generation`, which was seen, is not the signup's any more.
     public static func resolve(
         _ id: Int64,
         happened: Bool,
+        generation: Int32,
         reason: String,
         on connection: Connection
     ) async throws(PostgresError) -> String {
-        guard let place = try await connection.run(Queries.resolveEffect(id, happened, reason)).first?.value else {
+        let call = Queries.resolveEffect(id, happened, reason, generation)
+        guard let place = try await connection.run(call).first?.value else {
             throw .decoding("resolving returned nothing")
         }
         return place
     }
 
-    /// Leaves out the step at which a signup failed. Returns the step at which it goes on, or `completed`.
+    /// Leaves out the step at which a signup failed. Returns that step, and the one at which it goes on, or `completed`.
+    /// Refused when `generation`, which was seen, is not the signup's any more.
     public static func skip(
         _ id: Int64,
+        generation: Int32,
         reason: String,
         on connection: Connection
-    ) async throws(PostgresError) -> String {
-        guard let place = try await connection.run(Queries.skipStep(id, reason)).first?.value else {
+    ) async throws(PostgresError) -> (skipped: String, goesOnAt: String) {
+        // One transaction: the signup may have moved since it was found, and is locked in between.
+        let (places, steps) = try await connection.atomically(
+            Queries.skipStep(id, reason, generation),
+            Queries.readSkipped(id)
+        )
+        guard let place = places.first?.value, let step = steps.first?.value else {
             throw .decoding("skipping returned nothing")
         }
-        return place
+        return (step, place)
     }
 
     /// Ends a signup for good. Returns the step at which it stood; nil where it had none.

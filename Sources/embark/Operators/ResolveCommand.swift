@@ -14,7 +14,9 @@ struct ResolveCommand: AsyncParsableCommand {
             on behind it; if not, the step runs again. For a completed signup with the
             warning test_message_uncertain only the warning is set right. A signup that
             failed with credit_share_elsewhere takes the share over with --did-not-happen,
-            once the signup that had it has ended.
+            once the signup that had it has ended, is not uncertain itself, and has sent
+            nothing for two minutes. One that somebody else has let go on meanwhile is
+            refused.
 
             EXAMPLES
               embark resolve 4711 --happened --reason "the line is on the account"
@@ -46,6 +48,7 @@ struct ResolveCommand: AsyncParsableCommand {
             let place = try await SignupStore.resolve(
                 found.id,
                 happened: effect == .happened,
+                generation: found.generation,
                 reason: reason,
                 on: connection
             )

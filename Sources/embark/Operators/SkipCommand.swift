@@ -10,7 +10,8 @@ struct SkipCommand: AsyncParsableCommand {
         discussion: """
             For a step that has been done otherwise, or is not needed: the signup goes on
             behind it, as a new generation. Nothing is checked: what the step was for is
-            your word. The exchange cannot be skipped; an uncertain effect is resolved.
+            your word. The exchange cannot be skipped; an uncertain effect is resolved. One
+            that somebody else has let go on meanwhile is refused.
 
             EXAMPLES
               embark skip 4711 --reason "the number is registered in WhatsApp Manager"
@@ -25,20 +26,24 @@ struct SkipCommand: AsyncParsableCommand {
 
     func run() async throws {
         let output = global.output
-        let (found, place) = try await global.withConnection { connection in
+        let (id, step, place) = try await global.withConnection { connection in
             let found = try await NamedSignup.find(signup, on: connection)
-            return (found, try await SignupStore.skip(found.id, reason: reason, on: connection))
+            let (step, place) = try await SignupStore.skip(
+                found.id,
+                generation: found.generation,
+                reason: reason,
+                on: connection
+            )
+            return (found.id, step, place)
         }
-        let id = found.id
         switch output.format {
         case .table:
-            let step = found.step.map { Output.printable($0) } ?? "-"
             let next = place == "completed" ? "is completed" : "goes on at \(Output.printable(place))"
-            output.line("Signup \(id) \(next), without \(step). See: embark why \(id)")
+            output.line("Signup \(id) \(next), without \(Output.printable(step)). See: embark why \(id)")
         case .json, .jsonl:
             output.line(
                 try Output.object([
-                    "id": "\"\(id)\"", "skipped_step": try found.step.map(Output.quoted) ?? "null",
+                    "id": "\"\(id)\"", "skipped_step": Output.quoted(step),
                     "goes_on_at": Output.quoted(place),
                 ])
             )
