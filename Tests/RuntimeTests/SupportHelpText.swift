@@ -396,7 +396,8 @@ extension HelpText {
             Keeps all history and starts a new generation. Prints first what is done, what
             will run, and what is left of the number's register calls. What cannot work is
             refused with what to do instead (exit 2), also in a dry run; one of many that
-            is refused leaves the others alone. An argument can be seen by every user of
+            is refused, or at which the database fails (exit 1), leaves the others alone,
+            and each has a result. An argument can be seen by every user of
             the machine while the command runs: give the code and the PIN as - to have
             them read from standard input, a line each, the code first.
 

@@ -35,7 +35,7 @@ package enum Queries {
     // Operators
     static let searchSignups = Statement<SignupMatch, Int64?, String>(SQL.searchSignups)
     static let explainSignup = Statement<SignupCardFacts, Int64?, String?>(SQL.explainSignup)
-    static let replaySignup = Statement<Single<Int32>, Int64, String?, String?, String?, String, Int32?>(
+    static let replaySignup = Statement<Single<Int32>, Int64, String?, String?, String?, String, Int32?, String?>(
         SQL.replaySignup
     )
     static let findFailedSignups = Statement<
@@ -98,7 +98,7 @@ package enum Queries {
     static let failDeadCodes = Statement<Single<Int32>, Bool, Int32>(SQL.failDeadCodes)
     static let setPause = Statement<Single<Double>, String, Double, String>(SQL.setPause)
     static let endPause = Statement<Single<Bool>, String, String>(SQL.endPause)
-    static let mendSignup = Statement<Single<String>, Int64, String?, String?, String>(SQL.mendSignup)
+    static let mendSignup = Statement<Single<String>, Int64, String?, String?, String, String?>(SQL.mendSignup)
 
     // Sealing keys
     static let countSealed = Statement<SealedCount, Int64, Int32>(SQL.countSealed)

@@ -56,6 +56,9 @@ extension PostgresError {
     /// insufficient_privilege
     package var isMissingPrivilege: Bool { sqlState == "42501" }
 
+    /// Somebody else holds a lock for longer than the statement may wait.
+    package var isLockTimeout: Bool { sqlState == "55P03" }
+
     /// A refusal of Embark's own SQL: its words hold no value and are meant to be shown.
     package var refusal: Refusal? {
         guard schemaName == "embark", tableName == nil, let sqlState, let serverMessage,

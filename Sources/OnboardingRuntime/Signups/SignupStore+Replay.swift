@@ -39,8 +39,9 @@ public struct ReplayOrder: Sendable {
         self.reason = reason
     }
 
-    func call(_ plan: ReplayPlan) -> Call<Single<Int32>> {
-        Queries.replaySignup(plan.id, from?.rawValue, code?.revealed, pin?.revealed, reason, plan.generation)
+    /// - Parameter lockWait: as lock_timeout takes it; nil for as long as the session waits.
+    func call(_ plan: ReplayPlan, lockWait: String?) -> Call<Single<Int32>> {
+        Queries.replaySignup(plan.id, from?.rawValue, code?.revealed, pin?.revealed, reason, plan.generation, lockWait)
     }
 }
 
@@ -126,9 +127,13 @@ extension SignupStore {
     }
 
     /// Replays a failed signup and returns its new generation. Refused when the plan's generation is not the signup's any more.
+    ///
+    /// - Parameter lockWait: for how long somebody else may hold its row, as lock_timeout takes it; nil for as long as the
+    ///   session waits.
     public static func replay(
         _ plan: ReplayPlan,
         _ order: ReplayOrder,
+        lockWait: String? = nil,
         on connection: Connection
     ) async throws(PostgresError) -> Int32 {
         // Mended and replayed, or neither.
@@ -136,10 +141,10 @@ extension SignupStore {
             if !order.mending.isEmpty {
                 let mending = order.mending
                 _ = try await connection.run(
-                    Queries.mendSignup(plan.id, mending.phoneNumberID, mending.currency, order.reason)
+                    Queries.mendSignup(plan.id, mending.phoneNumberID, mending.currency, order.reason, lockWait)
                 )
             }
-            return try await connection.run(order.call(plan))
+            return try await connection.run(order.call(plan, lockWait: lockWait))
         }
         guard let generation = rows.first?.value else { throw .decoding("the replay returned no generation") }
         return generation

@@ -13,7 +13,8 @@ struct ReplayCommand: AsyncParsableCommand {
             Keeps all history and starts a new generation. Prints first what is done, what
             will run, and what is left of the number's register calls. What cannot work is
             refused with what to do instead (exit 2), also in a dry run; one of many that
-            is refused leaves the others alone. An argument can be seen by every user of
+            is refused, or at which the database fails (exit 1), leaves the others alone,
+            and each has a result. An argument can be seen by every user of
             the machine while the command runs: give the code and the PIN as - to have
             them read from standard input, a line each, the code first.
 
@@ -147,23 +148,15 @@ struct ReplayCommand: AsyncParsableCommand {
         )
         for reference in selection.missing { try report.missing(reference) }
         for plan in selection.plans where plan.refusal != nil || isDryRun { try report.preview(plan) }
+        // Whatever ends it, what is known by then is told.
+        defer { report.end() }
         if !isDryRun {
-            do {
-                try await ReplayRun(order, perSecond: rate?.perSecond)
-                    .run(wanted, on: connection) { try report.result($1, of: $0) }
-            } catch let error as PostgresError {
-                report.end()
-                guard let failure = CommandFailure(error) else { throw error }
-                throw CommandFailure(
-                    failure.code,
-                    """
-                    \(failure.message ?? "the database failed")
-                    Of those that were not reported some may have been replayed. Run it again: what runs is left out.
-                    """
-                )
+            let lost = try await ReplayRun(order, perSecond: rate?.perSecond)
+                .run(wanted, on: connection) { try report.result($1, of: $0) }
+            if report.failed > 0 {
+                throw CommandFailure(.failed, lost.map { "\($0)\nRun it again: what runs already is left alone." })
             }
         }
-        report.end()
         if report.refused > 0 { throw CommandFailure(.refused, nil) }
     }
 

@@ -11,6 +11,11 @@ final class ReplayReport {
     /// Replayed, or in a dry run those that would be.
     private var accepted = 0
     private(set) var refused = 0
+    /// Those that the database failed at, of which nobody knows, and that were not tried.
+    var failed: Int { broken + unknown + notTried }
+    private var broken = 0
+    private var unknown = 0
+    private var notTried = 0
 
     init(_ output: Output, _ text: ReplayText, total: Int, isDryRun: Bool) {
         self.output = output
@@ -23,6 +28,9 @@ final class ReplayReport {
         switch result {
         case .replayed: accepted += 1
         case .refused: refused += 1
+        case .failed: broken += 1
+        case .unknown: unknown += 1
+        case .notTried: notTried += 1
         }
         try tell(text.line(result, of: plan)) { try text.result(result, of: plan) }
     }
@@ -49,7 +57,9 @@ final class ReplayReport {
     }
 
     private var counts: String {
-        "\(accepted) \(isDryRun ? "would run" : "replayed"), \(refused == 0 ? "none" : "\(refused)") refused"
+        let rest = [(broken, "failed"), (unknown, "unknown"), (notTried, "not tried")].filter { $0.0 > 0 }
+        return "\(accepted) \(isDryRun ? "would run" : "replayed"), \(refused == 0 ? "none" : "\(refused)") refused"
+            + rest.map { ", \($0.0) \($0.1)" }.joined()
     }
 
     private func tell(_ line: @autoclosure () -> String, object: () throws -> String) rethrows {
@@ -59,6 +69,6 @@ final class ReplayReport {
         case .json: objects.append(try object())
         case .jsonl: output.line(try object())
         }
-        bar.show(counts, share: Double(accepted + refused) / Double(max(total, 1)))
+        bar.show(counts, share: Double(accepted + refused + failed) / Double(max(total, 1)))
     }
 }

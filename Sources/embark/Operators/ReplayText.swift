@@ -103,6 +103,9 @@ struct ReplayText {
         switch result {
         case .replayed(let generation): Self.name(plan) + "runs again, as generation \(generation)"
         case .refused(let reason): Self.name(plan) + "refused: " + Output.printable(reason)
+        case .failed(let reason): Self.name(plan) + "failed: " + Output.printable(reason)
+        case .unknown(let reason): Self.name(plan) + "unknown: " + Output.printable(reason)
+        case .notTried: Self.name(plan) + "not tried"
         }
     }
 
@@ -121,6 +124,9 @@ struct ReplayText {
                 ["generation": "\(generation)"]
             )
         case .refused(let reason): try Self.object(plan, [("result", "refused"), ("reason", reason)])
+        case .failed(let reason): try Self.object(plan, [("result", "failed"), ("reason", reason)])
+        case .unknown(let reason): try Self.object(plan, [("result", "unknown"), ("reason", reason)])
+        case .notTried: try Self.object(plan, [("result", "not_tried")])
         }
     }
 
