@@ -40,8 +40,8 @@ enum ErrorTable {
         let move: String
         let replay: Explanation.Replay
         let remedies: [String]
-        /// The job waits and goes on by itself: for a word of ours, which has no reaction.
-        let waits: Bool
+        /// What Embark does by itself, for a word of ours, which has no reaction.
+        let then: String
 
         init(
             _ codes: [String],
@@ -53,7 +53,7 @@ enum ErrorTable {
             _ move: String,
             _ replay: Explanation.Replay = .asItIs,
             remedies: [String] = [],
-            waits: Bool = false
+            then: String = "ends there"
         ) {
             self.codes = codes
             self.reaction = reaction
@@ -64,7 +64,7 @@ enum ErrorTable {
             self.move = move
             self.replay = replay
             self.remedies = remedies
-            self.waits = waits
+            self.then = then
         }
 
         /// A word of ours.
@@ -76,7 +76,7 @@ enum ErrorTable {
             _ move: String,
             _ replay: Explanation.Replay = .asItIs,
             remedies: [String] = [],
-            waits: Bool = false
+            then: String = "ends there"
         ) {
             self.init(
                 codes,
@@ -87,7 +87,7 @@ enum ErrorTable {
                 move,
                 replay,
                 remedies: remedies,
-                waits: waits
+                then: then
             )
         }
 
@@ -326,7 +326,7 @@ enum ErrorTable {
             ["paused"],
             "A limit of Meta's or an operator has paused this.",
             "nobody's: it goes on by itself; embark resume ends a pause that you know to be over",
-            waits: true
+            then: "waits, and is tried again"
         ),
     ]
 
@@ -418,6 +418,10 @@ enum ErrorTable {
         ),
     ]
 
+    /// The same external id means the same signup, and is refused with other content.
+    private static let enqueuedWithAccount =
+        "upstream (enqueue it again under another external_id, with its waba_id and a new code); you (give this one up)"
+
     private static let grant = [
         Row(
             ["waba_not_granted"],
@@ -428,7 +432,7 @@ enum ErrorTable {
         Row(
             ["several_wabas"],
             "The customer granted access to several accounts and the signup names none: no guessing.",
-            "upstream (enqueue it again with its waba_id and a new code); you (give this one up)",
+            enqueuedWithAccount,
             .anew
         ),
         Row(
@@ -469,7 +473,7 @@ enum ErrorTable {
         Row(
             ["verify_token_missing"],
             "The webhook override has no verify token.",
-            "upstream (enqueue it again with both and a new code); you (give this one up)",
+            "upstream (enqueue it again under another external_id, with its token and a new code); you (give this one up)",
             .anew
         ),
         Row(
@@ -601,7 +605,7 @@ enum ErrorTable {
             Row(
                 ["waba_missing"],
                 "The signup has no account id.",
-                "upstream (enqueue it again with its waba_id and a new code); you (give this one up)",
+                enqueuedWithAccount,
                 .anew
             ),
         ]
@@ -666,10 +670,10 @@ enum ErrorTable {
         ),
         Row(
             ["sealing_key_missing"],
-            "A sealed secret needs a key that this worker lacks; its job waits for one that has it.",
-            "you (give every worker the same EMBARK_SEALING_KEYS, the old keys included)",
+            "A sealed secret needs a key that no worker which met it had.",
+            "you (give every worker the same EMBARK_SEALING_KEYS, the old keys included, then replay)",
             remedies: ["embark key list"],
-            waits: true
+            then: "waits for a worker that has the key, 10 s to 5 min at a time, until the step's time is over"
         ),
         Row(
             ["too_many_calls", "unreadable_row", "interrupted"],

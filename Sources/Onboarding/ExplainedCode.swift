@@ -16,7 +16,7 @@ public struct ExplainedCode: Sendable, Equatable {
             codes: row.codes,
             step: row.step,
             means: row.means,
-            then: row.reaction.map { $0.text(row.limit) } ?? (row.waits ? "waits, and is tried again" : "ends there"),
+            then: row.reaction.map { $0.text(row.limit) } ?? row.then,
             move: row.move
         )
     }

@@ -33,10 +33,22 @@ public struct Explanation: Sendable, Equatable {
     public init(errorCode: String?, waitingOn: Party, step: Step?) {
         let row = ErrorTable.row(code: errorCode ?? "", waitingOn, step) ?? Self.otherwise(waitingOn)
         means = row.means
-        move = row.move
         remedies = row.remedies
-        // A code works once: nothing goes on from the exchange without another.
-        replay = step == .exchangeCode && row.replay != .afterResolving ? .withCode : row.replay
+        switch row.replay {
+        case .withCode, .afterResolving, .anew:
+            replay = row.replay
+            move = row.move
+        case .asItIs, .withPIN, .withPhone, .withCurrency, .takingOver:
+            // A code works once: nothing goes on from the exchange without another.
+            replay = step == .exchangeCode ? .withCode : row.replay
+            move = step == .exchangeCode ? Self.withNewCode(row.move) : row.move
+        }
+    }
+
+    /// Who mends the cause, and then the customer, who alone has a new code: it is what the replay is for.
+    private static func withNewCode(_ move: String) -> String {
+        let mending = [", then you (replay)", ", then replay", ", replay"].reduce(move) { $0.replacing($1, with: "") }
+        return mending + ", then the customer (a new code)"
     }
 
     /// Whether one of the commands is to be run, the one that is true, and not all in order.
@@ -48,10 +60,13 @@ public struct Explanation: Sendable, Equatable {
     }
 
     /// The commands to run next, ready to paste: remedies first, then the replay.
-    public func commands(id: Int64) -> [String] {
+    ///
+    /// - Parameter isTooEarly: a replay would be refused now, so none is among them.
+    public func commands(id: Int64, isTooEarly: Bool = false) -> [String] {
         let reason = #" --reason "…""#
         let last =
             switch replay {
+            case _ where isTooEarly: ["embark signup show {id}"]
             case .asItIs: ["embark replay {id}" + reason]
             case .withPIN: ["embark replay {id} --pin NNNNNN" + reason]
             case .withPhone: ["embark replay {id} --phone-number-id ID" + reason]

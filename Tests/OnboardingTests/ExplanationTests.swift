@@ -84,6 +84,14 @@ import Testing
             commands: ["embark configure --credit-line-id ID", #"embark replay 4711 --reason "…""#]
         ),
         Case(
+            code: "several_wabas",
+            party: .operator,
+            step: .verifyGrant,
+            means: "The customer granted access to several accounts and the signup names none: no guessing.",
+            replay: .anew,
+            commands: [#"embark cancel 4711 --reason "…""#]
+        ),
+        Case(
             code: "987654",
             party: .customer,
             step: .registerPhone,
@@ -127,6 +135,47 @@ import Testing
         #expect(explanation.commands(id: 4711) == expected.commands)
     }
 
+    @Test(
+        "names whoever mends it and then the customer where it stopped at the exchange, for the code is used",
+        arguments: [
+            ("200", "you (App Review, or the system user's role in Business Manager), then the customer (a new code)"),
+            ("10", "you (App Review, or the system user's role in Business Manager), then the customer (a new code)"),
+            ("3", "you (ask Meta to enable the app for it), then the customer (a new code)"),
+            ("5", "you (add the workers' addresses in the app's settings), then the customer (a new code)"),
+            ("368", "you (see the app's alerts; replay when it is over), then the customer (a new code)"),
+            ("987654", "you (see what Meta said, mend it), then the customer (a new code)"),
+            // Its own words say so.
+            ("101", "you (mend --app-id), then the customer (a new code)"),
+        ]
+    )
+    func exchange(code: String, move: String) {
+        let explanation = Explanation(errorCode: code, waitingOn: .operator, step: .exchangeCode)
+        #expect(explanation.move == move)
+        #expect(explanation.replay == .withCode)
+        let later = Explanation(errorCode: code, waitingOn: .operator, step: .subscribeApp)
+        #expect(code == "101" || !later.move.contains("a new code"))
+    }
+
+    @Test(
+        "has what was left out enqueued under another external id, for the same one means the same signup",
+        arguments: ["several_wabas", "waba_missing", "verify_token_missing"]
+    )
+    func anew(code: String) {
+        let explanation = Explanation(errorCode: code, waitingOn: .operator, step: .verifyGrant)
+        #expect(explanation.replay == .anew)
+        #expect(explanation.move.contains("under another external_id") && explanation.move.contains("a new code"))
+        #expect(explanation.commands(id: 4711) == [#"embark cancel 4711 --reason "…""#])
+    }
+
+    @Test("prints no replay that would be refused, and what mends the cause all the same")
+    func tooEarly() {
+        let explanation = Explanation(errorCode: "system_user_missing", waitingOn: .operator, step: .assignSystemUser)
+        #expect(
+            explanation.commands(id: 4711, isTooEarly: true)
+                == ["embark configure --system-user-id ID", "embark signup show 4711"]
+        )
+    }
+
     @Test("stands in the table once for each code and party")
     func unambiguous() {
         for party in Party.allCases {
@@ -142,6 +191,10 @@ import Testing
             #expect(row.means.count <= 170 && row.means.hasSuffix("."), "\(row.codes)")
             #expect(row.move.count <= 120 && !row.move.hasSuffix("."), "\(row.codes)")
             #expect(row.remedies.allSatisfy { $0.hasPrefix("embark ") }, "\(row.codes)")
+            for step in Step.allCases where row.step == nil || row.step == step {
+                let move = Explanation(errorCode: row.codes[0], waitingOn: row.waitingOn ?? .operator, step: step).move
+                #expect(move.count <= 126, "\(row.codes) at \(step.rawValue)")
+            }
         }
     }
 

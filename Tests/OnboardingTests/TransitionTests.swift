@@ -44,6 +44,31 @@ struct TransitionTests {
         #expect(late.next == .failed(Self.problem, waitingOn: .operator))
     }
 
+    /// What a job without its key waits: it doubles, and ends with the step's time.
+    @Test("waits as long again as it has waited, within bounds, and ends at the horizon")
+    func asLongAgain() {
+        let horizon = Step.verifyGrant.policy.horizonSeconds
+        var left = horizon
+        var waits: [Double] = []
+        while true {
+            let seconds = Backoff.asLongAgain(horizon: horizon, left: left, within: 10...300)
+            let verdict = Verdict.wait(Self.problem, seconds: seconds)
+            let transition = Transition(job(.verifyGrant, left: left), plan: plan, verdict: verdict, jitter: 0)
+            guard case .again(let delay, pausedSeconds: 0) = transition.next, waits.count < 50 else {
+                #expect(transition.next == .failed(Self.problem, waitingOn: .operator))
+                break
+            }
+            waits.append(delay)
+            left -= delay
+        }
+        #expect(waits.prefix(7) == [10, 10, 20, 40, 80, 160, 300])
+        #expect(waits.count < 20 && left <= 300, "\(waits)")
+        #expect(Backoff.asLongAgain(horizon: 3600, left: nil, within: 10...300) == 300)
+        // A horizon that moved on leaves more than there was.
+        #expect(Backoff.asLongAgain(horizon: 3600, left: 4000, within: 10...300) == 10)
+        #expect(Backoff.asLongAgain(horizon: 3600, left: -1e12, within: 10...300) == 300)
+    }
+
     @Test(
         "waits with full jitter, doubled each time up to the cap",
         arguments: [

@@ -73,7 +73,11 @@ import Testing
         try await RingFile.with(Self.old) { file in
             for (before, after) in [(0o600, 0o600), (0o640, 0o640), (0o666, 0o640)] {
                 try FileManager.default.setAttributes([.posixPermissions: before], ofItemAtPath: file.path)
-                #expect(try await file.rotate("--add", "--id", "k\(before)").code == 0)
+                let result = try await file.rotate("--add", "--id", "k\(before)")
+                #expect(result.code == 0)
+                // Nobody is locked out without a word.
+                let warning = "could be used by everyone on this machine (mode \(String(before, radix: 8)))"
+                #expect(result.err.contains(warning) == (before & 0o007 != 0), "\(result.err)")
                 let mode = try FileManager.default.attributesOfItem(atPath: file.path)[.posixPermissions] as? Int
                 #expect(mode == after, "\(String(before, radix: 8))")
             }
@@ -193,6 +197,34 @@ import Testing
             try await script("UPDATE embark.workers SET seen_at = now() - interval '61 s'")
             #expect(try await file.rotate("--drop", "a").code == 0)
             #expect(try file.ring().keyIDs == ["b"])
+        }
+    }
+
+    /// A worker that seals with the old key behind the look and has ended before the second one.
+    @Test(arguments: [["--drop", "a"], []])
+    func `A worker that ends while values are looked at counts all the same`(step: [String]) async throws {
+        try await RingFile.with(SampleKeys.jwkSet(["b", "a"].map { ($0, SampleKeys.bytes($0)) })) { file in
+            try await SealedSignups.listWorker("a", "b")
+            let result = try await withConnection { holder in
+                try await holder.script("BEGIN; LOCK TABLE embark.secrets IN ACCESS EXCLUSIVE MODE")
+                async let rotation = file.rotate(step)
+                try await eventually("the values are looked at", within: .seconds(20)) {
+                    try await count("pg_locks WHERE relation = 'embark.secrets'::regclass AND NOT granted") == 1
+                }
+                try await holder.script("DELETE FROM embark.workers; COMMIT")
+                return try await rotation
+            }
+            if step.isEmpty {
+                #expect(result.code == 1, "\(result.all)")
+                #expect(result.out.contains("has ended meanwhile and sealed with a\n"), "\(result.out)")
+                #expect(result.out.contains("Next        embark key rotate, once more"), "\(result.out)")
+                #expect(try await file.rotate().code == 0)
+            } else {
+                #expect(result.code == 2, "\(result.all)")
+                #expect(result.err.contains("(elsewhere, process 7) seals with a, or may, or did until just now"))
+                #expect(try file.ring().keyIDs == ["b", "a"])
+                #expect(try await file.rotate("--drop", "a").code == 0)
+            }
         }
     }
 

@@ -55,6 +55,72 @@ import Testing
         )
     }
 
+    /// Nine calls, the oldest of which is 72 hours old in 51 minutes.
+    private static let usedUp = """
+        INSERT INTO embark.register_calls (phone_number_id, signup_id, called_at)
+        SELECT '24', 4, now() - interval '71 h' - n * interval '1 min' FROM generate_series(1, 9) AS n
+        """
+
+    /// Of these only the one that would begin with a registration of this number is kept back.
+    @Test(
+        arguments: [
+            ("register_phone", "133006", "embark signup show 4", true),
+            ("subscribe_app", "2200", #"embark replay 4 --reason "…""#, false),
+            ("register_phone", "190", #"embark replay 4 --from exchange_code --code - --reason "…""#, false),
+            ("verify_grant", "phone_not_granted", #"embark replay 4 --phone-number-id ID --reason "…""#, false),
+        ]
+    )
+    func `A quota that is used up keeps back the replay that would begin with one more call`(
+        step: String,
+        code: String,
+        command: String,
+        isLater: Bool
+    ) async throws {
+        try await script(SampleSignups.oneOfEachState + Self.usedUp)
+        try await script(
+            """
+            UPDATE embark.signups SET failed_step = '\(step)', error_code = '\(code)', waiting_on = 'customer' WHERE id = 4
+            """
+        )
+        let result = try await Command.run("why", "4")
+        #expect(CardCommands(result.outLines).commands.map(\.joined) == [command])
+        let text = result.out.replacing(/\n {14}/, with: " ")
+        let time = try await texts(
+            """
+            SELECT to_char((min(called_at) + interval '72 h 1 min') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+              FROM embark.register_calls
+            """
+        )
+        #expect(text.contains("not before \(time[0]) (in ") == isLater, "\(result.out)")
+        #expect(text.contains("9 of 10 register calls used in 72 h"), "\(result.out)")
+    }
+
+    /// A pause of the number outlives the signup that met it.
+    @Test(
+        arguments: [
+            ("register_phone", "phone:24", true), ("subscribe_app", "waba:14", true),
+            ("subscribe_app", "phone:24", false), ("exchange_code", "waba:14", false), ("register_phone", "app", false),
+        ]
+    )
+    func `A failed signup says until when Meta does not listen`(step: String, scope: String, isSaid: Bool) async throws
+    {
+        try await script(SampleSignups.oneOfEachState)
+        try await script(
+            """
+            UPDATE embark.signups SET failed_step = '\(step)', error_code = '133008', waiting_on = 'customer' WHERE id = 4;
+            INSERT INTO embark.throttles (scope, until, reason) VALUES ('\(scope)', now() + interval '58 min 30 s', '133008')
+            """
+        )
+        let result = try await Command.run("why", "4")
+        let text = result.out.replacing(/\n {14}/, with: " ")
+        let time = try await texts(
+            "SELECT to_char((until + interval '1 min') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI \"UTC\"') FROM embark.throttles"
+        )
+        #expect(text.contains("; not before \(time[0]) (in 58 min)") == isSaid, "\(result.out)")
+        // A replay is taken, and waits for the end of the pause.
+        if isSaid { #expect(result.out.contains("Next          embark replay 4 --pin NNNNNN")) }
+    }
+
     static let standings: [(String, [String])] = [
         ("1", ["RUNNING at subscribe_app", "It is begun by itself in", "not while it runs"]),
         ("2", ["COMPLETED", "with warnings: test_message_failed", "not needed: it is completed"]),

@@ -57,6 +57,44 @@ struct HorizonTests {
         }
     }
 
+    /// More than one statement takes, all of them in front of the one that cannot be recovered.
+    @Test func `A dead code whose token can be recovered is looked at once, and holds up none that cannot`()
+        async throws
+    {
+        try await script(
+            """
+            SELECT embark.enqueue_signup(code => 'c', currency => 'USD', business_id => '1' || n) FROM generate_series(1, 500) AS n;
+            SELECT embark.enqueue_signup(code => 'c', currency => 'USD');
+            UPDATE embark.jobs SET give_up_at = now() - interval '1 s',
+                                   due_at = now() + signup_id * interval '1 s' - interval '1 min'
+            """
+        )
+        try await Self.withQueue { queue in
+            #expect(try await queue.failDeadCodes(canRecover: true) == 1)
+            let left = try await texts(
+                "SELECT concat_ws(' ', lane, step, count(*)) FROM embark.jobs GROUP BY lane, step"
+            )
+            #expect(left == ["5 exchange_code 500"])
+            #expect(try await texts("SELECT s.id::text FROM embark.signups AS s WHERE s.state = 'failed'") == ["501"])
+            // Whoever takes one there finds the exchange as it was.
+            let claimed = try #require(try await queue.claim(lane: 5, limit: 1, leaseID: 11, from: nil).first)
+            #expect(try claimed.job.get().step == .exchangeCode)
+        }
+    }
+
+    @Test func `One process at a time looks for dead codes`() async throws {
+        try await script("SELECT embark.enqueue_signup(code => 'c', currency => 'USD')")
+        try await script("UPDATE embark.jobs SET give_up_at = now() - interval '1 s'")
+        try await Self.withQueue { queue in
+            try await withConnection { other in
+                try await other.script("BEGIN; SELECT pg_advisory_xact_lock(hashtext('embark'), 2)")
+                #expect(try await queue.failDeadCodes(canRecover: true) == 0)
+                try await other.script("COMMIT")
+            }
+            #expect(try await queue.failDeadCodes(canRecover: true) == 1)
+        }
+    }
+
     @Test func `Times that nobody can reckon with stop no claim`() async throws {
         try await Customer.enqueue(1...3)
         try await script(

@@ -215,11 +215,46 @@ import Testing
             let waits = try await texts(
                 "SELECT DISTINCT step || ' ' || verdict FROM embark.attempts WHERE error_code = 'sealing_key_missing'"
             )
-            #expect(waits == ["verify_grant throttle"])
+            #expect(waits == ["verify_grant retry"])
+            // The worker that was killed has used up one.
+            #expect(try await texts("SELECT attempt::text FROM embark.jobs") == ["1"])
             let card = try await Command.run("why", "1")
             #expect(card.out.contains("sealing_key_missing") && card.out.contains("EMBARK_SEALING_KEYS"), "\(card.out)")
 
             try await script("UPDATE embark.jobs SET due_at = now()")
+            #expect(try await WorkerProcess.run(platform, environment: environment("new", "old")).code == 0)
+            #expect(try await texts("SELECT state::text FROM embark.signups") == ["completed"])
+            #expect(try platform.effects("exchange_code", by: "code").values.allSatisfy { $0 == 1 })
+        }
+    }
+
+    @Test
+    func `A key that nobody has is the operator's move when the step's time is over, and the card's commands mend it`()
+        async throws
+    {
+        try await SimulatedPlatform.with { platform in
+            func environment(_ ids: String...) -> [String: String] {
+                ["EMBARK_SEALING_KEYS": SampleKeys.jwkSet(ids.map { ($0, SampleKeys.bytes($0)) })]
+            }
+            try await Customer.enqueue(1...1)
+            let first = environment("old").merging(["EMBARK_TEST_KILL": "claim:verify_grant"]) { $1 }
+            #expect(try await WorkerProcess.run(platform, environment: first).code == nil)
+            // The hour of its step is all but over.
+            try await script(
+                "UPDATE embark.jobs SET due_at = now(), give_up_at = now() + interval '5 s' WHERE step = 'verify_grant'"
+            )
+            #expect(try await WorkerProcess.run(platform, environment: environment("new")).code == 0)
+            let standing = try await texts(
+                "SELECT concat_ws(' ', state, failed_step, error_code, waiting_on) FROM embark.signups"
+            )
+            #expect(standing == ["failed verify_grant sealing_key_missing operator"])
+
+            let card = CardCommands(try await Command.run("why", "1").outLines).commands
+            #expect(card.map(\.joined) == ["embark key list", #"embark replay 1 --reason "…""#])
+            for command in card {
+                let result = try await Command.shell(command.text)
+                #expect(result.code == 0, "\(command.text): \(result.err)")
+            }
             #expect(try await WorkerProcess.run(platform, environment: environment("new", "old")).code == 0)
             #expect(try await texts("SELECT state::text FROM embark.signups") == ["completed"])
             #expect(try platform.effects("exchange_code", by: "code").values.allSatisfy { $0 == 1 })

@@ -102,6 +102,10 @@ extension HelpText {
             interrupted and run again; exit 0 says that every value was opened and is
             under the first key. Steps 3 and 4 need the role embark_worker.
 
+            No step can see a worker that is started later with an old copy of the ring:
+            before step 4 there must be none left. What it sealed with the dropped key
+            opens again once that key is back in the ring.
+
             The ring is read from --keys, else as a worker reads it. One from a file is
             replaced in its place; else the new one goes to standard output.
 

@@ -42,7 +42,9 @@ struct RingFile {
     }
 
     /// `embark key rotate … --keys FILE` with the running test's database.
-    func rotate(_ arguments: String...) async throws -> CommandResult {
+    func rotate(_ arguments: String...) async throws -> CommandResult { try await rotate(arguments) }
+
+    func rotate(_ arguments: [String]) async throws -> CommandResult {
         try await Command.run(
             ["key", "rotate"] + arguments + ["--keys", path],
             database: TestDatabase.current.url

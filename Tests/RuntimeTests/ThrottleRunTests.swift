@@ -316,9 +316,16 @@ struct ThrottleRunTests {
                 #expect(left == ["\(Customer.wabaID(2)) running exchange_code no error"])
                 let codes = try await texts("SELECT code FROM embark.secrets WHERE code IS NOT NULL")
                 #expect(codes == [Customer.code(2)])
+                #expect(try platform.ledger("request").isEmpty)
+
+                // And its token is asked for when everything goes on.
+                try await Self.command("resume", "app", "--reason", "it is over")
+                try await eventually("the token is asked for", within: .seconds(20)) {
+                    try Self.calls(platform, to: "recover_token") > 0
+                }
+                #expect(try Self.calls(platform, to: "exchange_code") == 0)
             }
             #expect(result.code == 0)
-            #expect(try platform.ledger("request").isEmpty)
         }
     }
 }

@@ -155,15 +155,21 @@ import Testing
             #expect(try await Self.standing() == "failed register_phone register_quota operator")
             let free = try await texts(
                 """
-                SELECT to_char((min(called_at) + interval '72 h') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
+                SELECT to_char((min(called_at) + interval '72 h 1 min') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')
                   FROM embark.register_calls
                 """
             )
             let time = try #require(free.first)
-            _ = try await Self.card(says: "not before \(time) (in 71 h); 9 of 10 register calls used")
+            // What would be refused is not printed, and what refuses it names the same minute.
+            let early = try await Self.card(says: "not before \(time) (in 71 h); 9 of 10 register calls used")
+            #expect(early.map(\.joined) == ["embark signup show 1"])
+            #expect(try await Command.shell(early[0].text).code == 0)
+            let refused = try await Command.run("replay", "1", "--reason", "too early")
+            #expect(refused.code == 2 && refused.all.contains("after \(time)"), "\(refused.all)")
             _ = try await Self.card(says: "Whose move    nobody's until \(time); then you (replay)")
             let json = try await Command.run("why", "1", "-o", "json").object()
             #expect((json["register_again_at"] as? String)?.prefix(10) == time.prefix(10))
+            #expect(json["next"] as? [String] == ["embark signup show 1"] && json["next_is"] as? String == "all")
 
             // The first of them is 72 hours old.
             try await script(

@@ -40,20 +40,21 @@ SELECT t.id, t.external_id, t.flow, t.state, t.step, t.waiting_on, t.error_code,
          FROM embark.register_calls AS q
         WHERE q.phone_number_id = t.phone_number_id
           AND q.called_at > clock_timestamp() - interval '72 hours') AS r
-  -- What keeps its job from being called, the longest of it. An exchange rests with our system token when it is the
-  -- recovery of a lost token, which is then put off.
+  -- What keeps its job from being called, or would keep a replay of the step at which it failed: our own credentials first, for
+  -- they need somebody, then the longest. An exchange rests with our system token when it is the recovery of a lost token,
+  -- which is then put off. Of a failed signup it is the pause of its account or number that says when Meta listens again.
   LEFT JOIN LATERAL (
        SELECT h.scope, h.reason, h.until, h.credentials
          FROM embark.throttles AS h
-        WHERE j.signup_id IS NOT NULL AND h.until > clock_timestamp()
-          AND h.scope IN ('app',
+        WHERE (j.signup_id IS NOT NULL OR t.state = 'failed') AND h.until > clock_timestamp()
+          AND h.scope IN (CASE WHEN j.signup_id IS NOT NULL THEN 'app' END,
                           CASE WHEN j.step IN ('assign_system_user', 'share_credit_line')
                                  OR (j.step = 'exchange_code' AND a.verdict = 'throttle') THEN 'system' END,
                           CASE WHEN j.step = 'share_credit_line' THEN 'credit' END,
-                          CASE WHEN j.step <> 'exchange_code' THEN 'waba:' || s.waba_id END,
-                          CASE WHEN j.step IN ('register_phone', 'sync_contacts', 'sync_history', 'send_test_message')
+                          CASE WHEN t.step <> 'exchange_code' THEN 'waba:' || s.waba_id END,
+                          CASE WHEN t.step IN ('register_phone', 'sync_contacts', 'sync_history', 'send_test_message')
                                THEN 'phone:' || s.phone_number_id END)
-        ORDER BY h.until DESC
+        ORDER BY h.credentials DESC, h.until DESC
         LIMIT 1) AS p ON true
   LEFT JOIN LATERAL (
        SELECT u.actor, u.reason

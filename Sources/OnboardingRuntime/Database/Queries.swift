@@ -95,7 +95,7 @@ package enum Queries {
     // Pauses
     static let pauseScope = Statement<Single<Double>, String, Double, Bool, String, Bool>(SQL.pauseScope)
     static let listThrottles = Statement<ThrottleRow, Int32>(SQL.listThrottles)
-    static let failDeadCodes = Statement<Single<Int32>, Bool, Int32>(SQL.failDeadCodes)
+    static let failDeadCodes = Statement<DeadCodes, Bool, Int32>(SQL.failDeadCodes)
     static let setPause = Statement<Single<Double>, String, Double, String>(SQL.setPause)
     static let endPause = Statement<Single<Bool>, String, String>(SQL.endPause)
     static let mendSignup = Statement<Single<String>, Int64, String?, String?, String, String?>(SQL.mendSignup)

@@ -208,9 +208,9 @@ struct JobQueue: Sendable {
     func failDeadCodes(canRecover: Bool) async throws(PostgresError) -> Int {
         var failed = 0
         while true {
-            let batch = try await pool.run(Queries.failDeadCodes(canRecover, Self.deadCodesMax)).first?.value ?? 0
-            failed += Int(batch)
-            if batch < Self.deadCodesMax { return failed }
+            let batch = try await pool.run(Queries.failDeadCodes(canRecover, Self.deadCodesMax)).first
+            failed += Int(batch?.failed ?? 0)
+            guard let batch, batch.failed + batch.recoverable == Self.deadCodesMax else { return failed }
         }
     }
 
@@ -304,6 +304,20 @@ enum RegisterQuota {
     static let automaticMax = 4
     /// With those that operators' replays began. The tenth is never made: it is the one that blocks the number.
     static let max = 9
+}
+
+/// What a look at the codes' lane has done.
+struct DeadCodes: RowDecodable {
+    let failed: Int32
+    /// Dead as well, and left to be recovered.
+    let recoverable: Int32
+
+    static let columnTypes: [PostgresType] = [.int4, .int4]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        failed = try row.next()
+        recoverable = try row.next()
+    }
 }
 
 struct CountedCall: RowDecodable {

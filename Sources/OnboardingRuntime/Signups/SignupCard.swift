@@ -95,8 +95,9 @@ public struct SignupCard: Sendable {
         )
         let step = facts.step ?? facts.plan.first ?? Step.exchangeCode.rawValue
         let from = explanation.replay == .withCode ? Step.exchangeCode.rawValue : step
-        // A replay that would meet the quota is refused: the card says when it is not any more.
-        let later = Self.isRegistrationAhead(facts) ? facts.registerFree : nil
+        // A replay that would begin with the call that the quota forbids is refused: the card says when it is not any more, and
+        // prints none until then. One that begins earlier, or with another number, is not.
+        let later = Self.meetsQuota(explanation.replay, from: from) ? facts.registerFree : nil
         let isQuota = facts.errorCode == "register_quota"
         self.init(
             facts,
@@ -104,12 +105,15 @@ public struct SignupCard: Sendable {
             said: Self.said(facts),
             means: explanation.means,
             move: isQuota
-                ? later.map { "nobody's until \($0.at.spoken); then you (replay)" } ?? explanation.move
+                ? later.map { "nobody's until \($0.at.spokenAhead); then you (replay)" } ?? explanation.move
                 : explanation.move,
             replay: Self.replay(explanation.replay, from: from, later, facts),
             replayFrom: [.afterResolving, .anew].contains(explanation.replay) ? nil : from,
             upstreamSQL: explanation.replay == .withCode && party == .customer ? Self.renewal(facts) : nil,
-            next: Next(explanation.commands(id: facts.id), isChoice: explanation.isChoice)
+            next: Next(
+                explanation.commands(id: facts.id, isTooEarly: later != nil),
+                isChoice: explanation.isChoice && later == nil
+            )
         )
     }
 
@@ -185,7 +189,7 @@ public struct SignupCard: Sendable {
     /// A limit, our own credentials or an operator hold it up.
     private init(_ facts: SignupCardFacts, paused pause: SignupCardFacts.Pause) {
         let scope = Scope(name: pause.scope)
-        let ends = pause.end.map { "for \($0.left.spokenAhead) more, until \($0.at.spoken)" } ?? "without an end"
+        let ends = pause.end.map { "for \($0.left.spokenAhead) more, until \($0.at.spokenAhead)" } ?? "without an end"
         let byHand = PauseReason.isByHand(pause.reason)
         let move =
             if pause.isCredentials {
@@ -248,11 +252,25 @@ public struct SignupCard: Sendable {
             case .anew: "of no use: what was left out cannot be named here"
             case .afterResolving: "not before it is resolved: the effect may be there already"
             }
-        if let later { text += ", but not before \(later.at.spoken) (in \(later.left.spokenAhead))" }
+        // A replay that meets a pause is taken and waits for its end.
+        let pause = step == facts.step && ![.anew, .afterResolving].contains(need) ? facts.pause : nil
+        if let end = [later, pause?.end].compactMap(\.self).max(by: { $0.at < $1.at }) {
+            text += "; not before \(end.at.spokenAhead) (in \(end.left.spokenAhead))"
+        } else if pause != nil {
+            text += "; not before somebody ends its pause"
+        }
         if isRegistrationAhead(facts) {
             text += "; \(facts.registerCalls) of \(registerCallsMax) register calls used in 72 h"
         }
         return text
+    }
+
+    /// Whether the first call of a replay would be one more registration of the number.
+    private static func meetsQuota(_ need: Explanation.Replay, from step: String) -> Bool {
+        switch need {
+        case .asItIs, .withPIN, .withCurrency, .takingOver: step == Step.registerPhone.rawValue
+        case .withPhone, .withCode, .afterResolving, .anew: false
+        }
     }
 
     private static func isRegistrationAhead(_ facts: SignupCardFacts) -> Bool {

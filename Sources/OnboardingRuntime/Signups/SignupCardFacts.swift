@@ -33,7 +33,8 @@ public struct SignupCardFacts: RowDecodable {
     public let registerCalls: Int32
     /// From when on a replay may call to register again; nil when it may now.
     public let registerFree: Later?
-    /// What keeps its calls from being made: a limit of Meta's, our own credentials, or an operator.
+    /// What keeps its calls from being made: a limit of Meta's, our own credentials, or an operator. Of a failed signup what
+    /// would keep those of the step at which it failed: its account's or its number's pause.
     public let pause: Pause?
     public let cancelledBy: String?
     public let cancelReason: String?

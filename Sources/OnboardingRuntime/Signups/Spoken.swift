@@ -20,9 +20,13 @@ extension Duration {
 }
 
 extension Timestamp {
-    /// "2026-11-27 09:12 UTC".
-    package var spoken: String {
-        let parts = description.split(separator: "T")
+    /// A time to come, "2026-11-27 09:12 UTC": the minute by which it is over for certain, as embark.replay_refusal says it.
+    package var spokenAhead: String {
+        let minute: Int64 = 60_000_000
+        let (next, overflows) = microseconds.addingReportingOverflow(minute)
+        // Both infinities, and what is so far away that a minute does not matter.
+        let rounded = overflows || self == .negativeInfinity ? self : Timestamp(microsecondsSince2000: next)
+        let parts = rounded.description.split(separator: "T")
         guard parts.count == 2 else { return description }
         return "\(parts[0]) \(parts[1].prefix(5)) UTC"
     }

@@ -8,8 +8,8 @@ import Postgres
 struct JobRunner: Sendable {
     /// More calls than any step makes: a step that would go on for ever ends here.
     static let movesMax = 40
-    /// Until a job is looked at again whose secret this worker has no key for.
-    static let keySeconds = 10.0
+    /// Seconds until a job is looked at again whose secret this worker has no key for.
+    static let keySeconds = 10...300
 
     let queue: JobQueue
     let marks: SentMarker
@@ -32,11 +32,16 @@ struct JobRunner: Sendable {
         do {
             verdict = try await self.verdict(on: &job, lease: lease, claimed: claimed)
         } catch let error as SealingError where error.isMissingKey {
-            // Another worker may have the key, or this one gets it with its next start: the signup has done nothing wrong.
+            // Another worker may have the key, or this one gets it with its next start; where nobody has it until the step's time
+            // is over, an operator is told, and can replay it.
             complaints.say("a sealed secret needs a key that this worker lacks, its job waits", error)
-            verdict = .throttle(
+            verdict = .wait(
                 Problem(code: "sealing_key_missing", message: error.description),
-                seconds: Self.keySeconds
+                seconds: Backoff.asLongAgain(
+                    horizon: job.step.policy.horizonSeconds,
+                    left: job.secondsUntilGiveUp,
+                    within: Self.keySeconds
+                )
             )
         } catch let error as SealingError {
             verdict = .fail(Problem(code: "sealing_failed", message: error.description), waitingOn: .operator)

@@ -9,20 +9,24 @@ struct KeyReseal {
     func run() async throws {
         let bar = ProgressBar()
         let first = ring.keyIDs.first ?? ""
-        let (report, holders) = try await global.withConnection { connection in
+        let (report, holders, ended) = try await global.withConnection { connection in
+            let before = try await KeyHolder.all(on: connection)
             // A worker without the key could go on with no signup whose token is resealed.
-            try KeyHolders(try await KeyHolder.all(on: connection)).requireAllHave(first)
+            try KeyHolders(before).requireAllHave(first)
             let report = try await Resealing(ring: ring, connection: connection).run { pass, share in
                 bar.show(
                     pass == 1 ? "resealing" : "verifying, pass \(pass)",
                     share: pass == 1 ? share / 2 : 0.5 + share / 2
                 )
             }
-            return (report, try await KeyHolder.all(on: connection))
+            let after = try await KeyHolder.all(on: connection)
+            return (report, after, KeyHolders.ended(before, after))
         }
         bar.end()
         let others = holders.filter { $0.keyIDs.first != first }
-        let isDone = report.left == 0 && report.unopenedCount == 0 && others.isEmpty
+        // What such a worker sealed last may be behind the pass.
+        let endedOthers = ended.filter { $0.keyIDs.first != first }
+        let isDone = report.left == 0 && report.unopenedCount == 0 && others.isEmpty && endedOthers.isEmpty
         let free = isDone ? ring.keyIDs.dropFirst().filter { report.opened[$0] == nil } : []
         let output = global.output
         switch output.format {
@@ -40,7 +44,12 @@ struct KeyReseal {
                     "            \(other.name) seals with \(other.keyIDs.first ?? "a key that it does not tell")"
                 )
             }
-            output.line("Next        " + Self.next(report, others, free))
+            for other in endedOthers.prefix(5) {
+                output.line(
+                    "            \(other.name) has ended meanwhile and sealed with \(other.keyIDs.first ?? "a key that it did not tell")"
+                )
+            }
+            output.line("Next        " + Self.next(report, others, isOnceMore: !endedOthers.isEmpty, free))
         case .json, .jsonl:
             output.line(
                 try Output.object([
@@ -48,6 +57,7 @@ struct KeyReseal {
                     "left": "\(report.left)", "unopened": "\(report.unopenedCount)",
                     "unopened_signups": "[\(report.unopened.map { "\"\($0.signupID)\"" }.joined(separator: ","))]",
                     "workers": "\(holders.count)", "workers_sealing_otherwise": "\(others.count)",
+                    "ended_workers_sealing_otherwise": "\(endedOthers.count)",
                     "droppable": "[\(try free.map { try Output.quoted($0) }.joined(separator: ","))]",
                 ])
             )
@@ -55,9 +65,14 @@ struct KeyReseal {
         if !isDone { throw CommandFailure(.failed, nil) }
     }
 
-    private static func next(_ report: Resealing.Report, _ others: [KeyHolder], _ free: [String]) -> String {
+    private static func next(
+        _ report: Resealing.Report,
+        _ others: [KeyHolder],
+        isOnceMore: Bool,
+        _ free: [String]
+    ) -> String {
         if !others.isEmpty { return "restart those workers with this ring, then: embark key rotate" }
-        if report.left > 0 { return "embark key rotate, once more" }
+        if report.left > 0 || isOnceMore { return "embark key rotate, once more" }
         if report.unopenedCount > 0 { return "see each with embark why ID; a replay with --code or --pin replaces it" }
         if let key = free.first { return "embark key rotate --drop \(key)" }
         return "nothing: the ring has one key and all is sealed with it"

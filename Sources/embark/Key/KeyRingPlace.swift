@@ -35,10 +35,12 @@ struct KeyRingPlace {
 
     /// Stores the changed set in place of the one that was read. A reader finds the old one or the new one, whole; the file is
     /// readable by nobody who could not read the old one, and by others than its owner and group in no case.
-    func store(_ changed: Secret) throws {
+    ///
+    /// - Returns: what to tell about a right that the old file gave and the new one does not; nil when it gave none.
+    func store(_ changed: Secret) throws -> String? {
         guard let path else {
             FileHandle.standardOutput.write(Data((changed.revealed + "\n").utf8))
-            return
+            return nil
         }
         let target = URL(fileURLWithPath: path).resolvingSymlinksInPath()
         let name = target.lastPathComponent
@@ -76,15 +78,26 @@ struct KeyRingPlace {
                 rest = rest.dropFirst(written)
             }
         }
-        guard fchmod(file, old.st_mode & 0o640) == 0, fsync(file) == 0, rename(temporary, target.path) == 0 else {
+        let mode = old.st_mode & 0o640
+        guard fchmod(file, mode) == 0, fsync(file) == 0, rename(temporary, target.path) == 0 else {
             throw Self.failure("\(path) cannot be replaced", path)
         }
         isStored = true
         let folder = open(target.deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard folder >= 0 else { return }
-        defer { close(folder) }
-        // A crash of the machine may bring the old ring back, which is whole and opens everything that it did.
-        _ = fsync(folder)
+        if folder >= 0 {
+            defer { close(folder) }
+            // A crash of the machine may bring the old ring back, which is whole and opens everything that it did.
+            _ = fsync(folder)
+        }
+        return Self.warning(old: old.st_mode & 0o777, new: mode, path)
+    }
+
+    /// A worker that read the ring as one of the others cannot start any more: better that somebody hears of it now.
+    private static func warning(old: mode_t, new: mode_t, _ path: String) -> String? {
+        guard old & 0o007 != 0 else { return nil }
+        return
+            "\(path) could be used by everyone on this machine (mode \(String(old, radix: 8))) and now is for its owner and its"
+            + " group alone (\(String(new, radix: 8))): a worker that runs as neither cannot read it any more."
     }
 
     private static func failure(_ what: String, _ path: String) -> CommandFailure {

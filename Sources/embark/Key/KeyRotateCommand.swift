@@ -23,6 +23,10 @@ struct KeyRotateCommand: AsyncParsableCommand {
             interrupted and run again; exit 0 says that every value was opened and is
             under the first key. Steps 3 and 4 need the role embark_worker.
 
+            No step can see a worker that is started later with an old copy of the ring:
+            before step 4 there must be none left. What it sealed with the dropped key
+            opens again once that key is back in the ring.
+
             The ring is read from --keys, else as a worker reads it. One from a file is
             replaced in its place; else the new one goes to standard output.
 
@@ -105,9 +109,12 @@ struct KeyRotateCommand: AsyncParsableCommand {
         }
         let bar = ProgressBar()
         let (report, holders) = try await global.withConnection { connection in
+            let before = try await KeyHolder.all(on: connection)
             let resealing = Resealing(ring: place.ring, connection: connection)
             let report = try await resealing.look { bar.show("values looked at", share: $0) }
-            return (report, try await KeyHolder.all(on: connection))
+            let after = try await KeyHolder.all(on: connection)
+            // One that has ended meanwhile may have sealed behind the look.
+            return (report, after + KeyHolders.ended(before, after))
         }
         bar.end()
         if let used = report.opened[id], used > 0 {
@@ -151,8 +158,9 @@ struct KeyRotateCommand: AsyncParsableCommand {
         done: String,
         next: String
     ) throws {
-        try place.store(set)
+        let warning = try place.store(set)
         let output = global.output
+        if let warning { output.note(warning) }
         let say = place.path == nil ? output.note : { output.line($0) }
         switch output.format {
         case .table:
@@ -178,6 +186,12 @@ struct KeyHolders {
 
     init(_ holders: [KeyHolder]) { self.holders = holders }
 
+    /// Those that lived before something was done, and not any more behind it.
+    static func ended(_ before: [KeyHolder], _ after: [KeyHolder]) -> [KeyHolder] {
+        let living = Set(after.map(\.workerID))
+        return before.filter { !living.contains($0.workerID) }
+    }
+
     func requireAllHave(_ id: String) throws {
         try refuse(holders.filter { !$0.keyIDs.contains(id) }) { names, isOne in
             "\(names) \(isOne ? "does" : "do") not have the key \(id), and could not open what it seals."
@@ -187,8 +201,8 @@ struct KeyHolders {
 
     func requireNoneSeals(with id: String) throws {
         try refuse(holders.filter { $0.keyIDs.isEmpty || $0.keyIDs.first == id }) { names, isOne in
-            "\(names) \(isOne ? "seals" : "seal") with \(id), or may. Restart them with the ring in which another key"
-                + " is the first, then: embark key rotate"
+            "\(names) \(isOne ? "seals" : "seal") with \(id), or may, or did until just now. Restart them with the ring in"
+                + " which another key is the first, then: embark key rotate"
         }
     }
 

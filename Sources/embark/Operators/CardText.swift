@@ -27,11 +27,12 @@ struct CardText {
         let message: Int
         let trace: Int
         let done: Int
+        let replay: Int
         let others: Int
 
-        static let wide = Room(message: 4, trace: 2, done: 5, others: 3)
+        static let wide = Room(message: 4, trace: 2, done: 5, replay: 3, others: 3)
         /// 24 lines in all, when every part takes what it may.
-        static let narrow = Room(message: 3, trace: 1, done: 2, others: 3)
+        static let narrow = Room(message: 3, trace: 1, done: 2, replay: 2, others: 3)
     }
 
     private struct Sheet {
@@ -53,7 +54,7 @@ struct CardText {
             field("Means", card.means, linesMax: 3)
             field("Whose move", card.move, linesMax: 2)
             field("Done so far", Self.done(facts, card), linesMax: room.done)
-            field("Replay", card.replay, linesMax: 2)
+            field("Replay", card.replay, linesMax: room.replay)
             if let sql = card.upstreamSQL { upstream(sql) }
             others(Array(matches.dropFirst()), word, linesMax: room.others)
             for (index, command) in card.next.commands.enumerated() {
