@@ -87,7 +87,7 @@ struct HorizonTests {
         try await script("UPDATE embark.jobs SET give_up_at = now() - interval '1 s'")
         try await Self.withQueue { queue in
             try await withConnection { other in
-                try await other.script("BEGIN; SELECT pg_advisory_xact_lock(hashtext('embark'), 2)")
+                try await other.script("BEGIN; SELECT pg_advisory_xact_lock(hashtext('embark'), 3)")
                 #expect(try await queue.failDeadCodes(canRecover: true) == 0)
                 try await other.script("COMMIT")
             }

@@ -193,8 +193,8 @@ import Testing
             #expect(result.code == 0)
             #expect(try platform.ledger("request").isEmpty)
         }
-        // Each within what a machine may add that runs hundreds of tests beside this one.
+        // scripts/test lets nothing else run beside it.
         #expect(delays.all.allSatisfy { $0 > 0 && $0 < 5 }, "\(delays.all)")
-        #expect(delays.all.contains { $0 < 1 }, "\(delays.all)")
+        #expect(delays.all.sorted()[rounds / 2] < 1, "\(delays.all)")
     }
 }

@@ -13,6 +13,12 @@ import Testing
     /// Far from the ids of signups that are enqueued.
     static let stored: ClosedRange<Int64> = 100_001...102_500
 
+    /// Of this database: others are cloned beside it.
+    private static let waits = """
+        pg_locks WHERE locktype = 'advisory' AND objid = 4711
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """
+
     private func rotate() async throws -> CommandResult {
         try await Command.run(
             ["key", "rotate", "-o", "json"],
@@ -83,7 +89,7 @@ import Testing
             ) { process -> (any Error)? in
                 do {
                     try await eventually("the rotation waits in its middle", within: .seconds(60)) {
-                        try await count("pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted") == 1
+                        try await count("\(Self.waits) AND NOT granted") == 1
                     }
                     try process.send(signal: .kill)
                     return nil
@@ -94,11 +100,11 @@ import Testing
             if let failure = ended.closureResult { throw failure }
             // The batch in hands goes with its session.
             try await script(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted"
+                "SELECT pg_terminate_backend(pid) FROM \(Self.waits) AND NOT granted"
             )
         }
         try await eventually("the killed one's session has ended") {
-            try await count("pg_locks WHERE locktype = 'advisory' AND objid = 4711") == 0
+            try await count(Self.waits) == 0
         }
         try await script("DROP TRIGGER wait_here ON embark.secrets")
         #expect(try await SealedSignups.tokensByKey() == ["new 1500", "old 300"])
@@ -225,6 +231,29 @@ import Testing
             #expect(try await WorkerProcess.run(platform, environment: environment("new", "old")).code == 0)
             #expect(try await texts("SELECT state::text FROM embark.signups") == ["completed"])
             #expect(try platform.effects("exchange_code", by: "code").values.allSatisfy { $0 == 1 })
+        }
+    }
+
+    @Test func `A message that may have left is not sent again behind a worker that lacks the key`() async throws {
+        try await SimulatedPlatform.with { platform in
+            func environment(_ ids: String...) -> [String: String] {
+                ["EMBARK_SEALING_KEYS": SampleKeys.jwkSet(ids.map { ($0, SampleKeys.bytes($0)) })]
+            }
+            try await Customer.enqueue(1...1, messageEvery: 1)
+            let first = environment("old").merging(["EMBARK_TEST_KILL": "effect:send_test_message"]) { $1 }
+            #expect(try await WorkerProcess.run(platform, environment: first).code == nil)
+            for ids in [["new"], ["new", "old"]] {
+                try await script("UPDATE embark.jobs SET due_at = now()")
+                let keys = SampleKeys.jwkSet(ids.map { ($0, SampleKeys.bytes($0)) })
+                let later = try await WorkerProcess.run(platform, environment: ["EMBARK_SEALING_KEYS": keys])
+                #expect(later.code == 0, "\(later.err)")
+            }
+            #expect(
+                try await texts("SELECT state || ' ' || array_to_string(warnings, ',') FROM embark.signups")
+                    == ["completed test_message_uncertain"]
+            )
+            let sent = try platform.ledger("effect").count { $0["endpoint"] == "send_test_message" }
+            #expect(sent == 1)
         }
     }
 

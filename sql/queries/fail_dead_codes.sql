@@ -1,13 +1,13 @@
 -- Fails signups whose code has died and whose token nobody can recover, without a claim: workers may all be busy, or paused.
 -- Returns how many, and how many dead codes were left to be recovered.
 --
--- A job whose token can be recovered holds no code any more that could expire, so it leaves the codes' lane: each is looked at
--- once, however many of them a pause keeps from being recovered. An index of the codes' ends would not do that, and it would
+-- A job whose token can be recovered has nothing more to lose, so it leaves the codes' lane: each is looked at once, however many
+-- of them a pause keeps from being recovered. It keeps its due time, and stands among the others by it. An index of the codes' ends would not do that, and it would
 -- cost each enqueue.
 --   $1 boolean whether tokens of known businesses can be recovered   $2 integer how many at most
 WITH turn AS MATERIALIZED (
-    -- Whoever does not get the lock leaves the work to the one who holds it. 2 is this lock's number within Embark.
-    SELECT pg_try_advisory_xact_lock(hashtext('embark'), 2) AS is_ours
+    -- Whoever does not get the lock leaves the work to the one who holds it. 3 is this lock's number within Embark.
+    SELECT pg_try_advisory_xact_lock(hashtext('embark'), 3) AS is_ours
 ), dead AS MATERIALIZED (
     SELECT j.signup_id, j.attempt, j.lease_id, j.worker_id, s.generation, s.code_issued_at,
            s.business_id IS NOT NULL AND $1 AS is_recoverable,

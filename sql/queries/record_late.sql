@@ -16,12 +16,19 @@ WITH late AS MATERIALIZED (
            AS i (signup_id, lease_id, generation, step, attempt, seconds, http_status, error_code, error_message, fbtrace_id,
                  sealed_token, token_seconds, waba_id, phone_number_id, allocation_config_id, test_message_id,
                  test_message_wa_id)
+), job AS MATERIALIZED (
+    -- Jobs first, which keep settle.sql and fail_dead_codes.sql away; then the signups, before their secrets and shares, as
+    -- operators' functions lock them; each in order. The parts below run in no promised order, and only after what the last
+    -- part reads.
+    SELECT j.signup_id
+      FROM embark.jobs AS j
+     WHERE j.signup_id IN (SELECT l.signup_id FROM late AS l)
+     ORDER BY j.signup_id
+       FOR UPDATE
 ), locked AS MATERIALIZED (
-    -- The signups before their secrets and shares, and in order, as operators' functions lock them: the parts below run in no
-    -- promised order, and only after what the last part reads.
     SELECT s.id
       FROM embark.signups AS s
-     WHERE s.id IN (SELECT l.signup_id FROM late AS l)
+     WHERE s.id IN (SELECT l.signup_id FROM late AS l) AND (SELECT count(*) FROM job) >= 0
      ORDER BY s.id
        FOR NO KEY UPDATE
 ), signup AS (

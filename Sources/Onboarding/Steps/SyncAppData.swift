@@ -34,7 +34,8 @@ enum SyncAppData {
 }
 
 extension Problem {
-    static let interrupted = Problem(
+    /// Nobody can tell whether the call had its effect: the worker that made it was never heard of again.
+    public static let interrupted = Problem(
         code: "effect_uncertain",
         message: "the worker was interrupted after the call may have left"
     )

@@ -11,6 +11,9 @@ struct JobRunner: Sendable {
     /// Seconds until a job is looked at again whose secret this worker has no key for.
     static let keySeconds = 10...300
 
+    /// Steps of which the job's mark alone says that the call may have left; the others read back, and have rows that say it.
+    private static let neverRepeated: Set<Step> = [.syncContacts, .syncHistory, .sendTestMessage]
+
     let queue: JobQueue
     let marks: SentMarker
     let client: GraphClient
@@ -31,6 +34,9 @@ struct JobRunner: Sendable {
         var verdict: Verdict
         do {
             verdict = try await self.verdict(on: &job, lease: lease, claimed: claimed)
+        } catch is SealingError where job.wasSent && Self.neverRepeated.contains(job.step) {
+            // To wait would take the mark away, and whoever has the key would send it again.
+            verdict = .uncertain(.interrupted)
         } catch let error as SealingError where error.isMissingKey {
             // Another worker may have the key, or this one gets it with its next start; where nobody has it until the step's time
             // is over, an operator is told, and can replay it.
