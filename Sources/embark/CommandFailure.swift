@@ -45,6 +45,22 @@ struct CommandFailure: Error {
         }
     }
 
+    /// A refusal of the database's that is about one signup: its words speak of an argument of SQL, a command's name the signup.
+    init(refusal: Refusal, signup id: Int64) {
+        let of = "signup_id is that of a signup "
+        let words = refusal.message
+        let said =
+            if words.hasPrefix(of + "that ") {
+                "signup \(id) " + words.dropFirst((of + "that ").count)
+            } else if words.hasPrefix(of + "whose ") {
+                "signup \(id): its " + words.dropFirst((of + "whose ").count)
+            } else {
+                "signup \(id): " + words
+            }
+        let parts = [said, refusal.hint].compactMap(\.self).filter { !$0.isEmpty }
+        self.init(refusal.isNoSuchThing ? .noSuchThing : .refused, parts.joined(separator: "\n"))
+    }
+
     init(database error: PostgresError) {
         if let refusal = error.refusal {
             let parts = [refusal.message, refusal.hint].compactMap(\.self).filter { !$0.isEmpty }

@@ -59,19 +59,19 @@ import Testing
     }
 
     static let refusals: [([String], Int32, String)] = [
-        (["1"], 2, "signup_id is that of a signup that runs already: wait until it ends"),
-        (["2"], 2, "signup_id is that of a signup that is completed: only one that failed can be replayed"),
-        (["5"], 2, "signup_id is that of a signup that is cancelled: only one that failed can be replayed"),
+        (["1"], 2, "signup 1 runs already: wait until it ends"),
+        (["2"], 2, "signup 2 is completed: only one that failed can be replayed"),
+        (["5"], 2, "signup 5 is cancelled: only one that failed can be replayed"),
         (
             ["3"], 2,
-            "new_code is required from exchange_code, for a code works once: the customer goes through the popup again"
+            "signup 3: new_code is required from exchange_code, for a code works once: the customer goes through the popup again"
         ),
         (
             ["4", "--from", "sync_history"], 2,
-            "from_step must be a step of the signup's plan: exchange_code, verify_grant"
+            "signup 4: from_step must be a step of the signup's plan: exchange_code, verify_grant"
         ),
-        (["4", "--pin", "12345"], 2, "new_pin must be six ASCII digits"),
-        (["4", "--code", "x"], 2, "new_code is of no use behind exchange_code"),
+        (["4", "--pin", "12345"], 2, "signup 4: new_pin must be six ASCII digits"),
+        (["4", "--code", "x"], 2, "signup 4: new_code is of no use behind exchange_code"),
         (["6"], 3, "no signup has the id or the external id 6. See: embark signup list"),
         (["4", "--pin", "-"], 64, "--pin - was given, but standard input has no line for it"),
     ]

@@ -28,7 +28,10 @@ struct CancelCommand: AsyncParsableCommand {
         let output = global.output
         let (id, step) = try await global.withConnection { connection in
             let found = try await NamedSignup.find(signup, on: connection)
-            return (found.id, try await SignupStore.cancel(found.id, reason: reason, on: connection))
+            let step = try await NamedSignup.acting(on: found.id) {
+                try await SignupStore.cancel(found.id, reason: reason, on: connection)
+            }
+            return (found.id, step)
         }
         switch output.format {
         case .table:

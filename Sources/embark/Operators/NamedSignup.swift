@@ -9,6 +9,16 @@ enum NamedSignup {
         return found
     }
 
+    /// - Throws: `CommandFailure` that names the signup, where the database refuses.
+    static func acting<Value>(on id: Int64, _ body: () async throws -> Value) async throws -> Value {
+        do {
+            return try await body()
+        } catch let error as PostgresError {
+            guard let refusal = error.refusal else { throw error }
+            throw CommandFailure(refusal: refusal, signup: id)
+        }
+    }
+
     static func missing(_ reference: String) -> CommandFailure {
         CommandFailure(
             .noSuchThing,

@@ -103,7 +103,9 @@ struct ReplayCommand: AsyncParsableCommand {
             if plan.refusal != nil { throw CommandFailure(.refused, nil) }
             return
         }
-        let generation = try await SignupStore.replay(plan, order, on: connection)
+        let generation = try await NamedSignup.acting(on: plan.id) {
+            try await SignupStore.replay(plan, order, on: connection)
+        }
         switch output.format {
         case .table: output.line("It runs again, as generation \(generation). See: embark why \(plan.id)")
         case .json, .jsonl: output.line(try text.result(.replayed(generation: generation), of: plan))

@@ -45,13 +45,15 @@ struct ResolveCommand: AsyncParsableCommand {
         let output = global.output
         let (id, place) = try await global.withConnection { connection in
             let found = try await NamedSignup.find(signup, on: connection)
-            let place = try await SignupStore.resolve(
-                found.id,
-                happened: effect == .happened,
-                generation: found.generation,
-                reason: reason,
-                on: connection
-            )
+            let place = try await NamedSignup.acting(on: found.id) {
+                try await SignupStore.resolve(
+                    found.id,
+                    happened: effect == .happened,
+                    generation: found.generation,
+                    reason: reason,
+                    on: connection
+                )
+            }
             return (found.id, place)
         }
         switch output.format {

@@ -28,12 +28,14 @@ struct SkipCommand: AsyncParsableCommand {
         let output = global.output
         let (id, step, place) = try await global.withConnection { connection in
             let found = try await NamedSignup.find(signup, on: connection)
-            let (step, place) = try await SignupStore.skip(
-                found.id,
-                generation: found.generation,
-                reason: reason,
-                on: connection
-            )
+            let (step, place) = try await NamedSignup.acting(on: found.id) {
+                try await SignupStore.skip(
+                    found.id,
+                    generation: found.generation,
+                    reason: reason,
+                    on: connection
+                )
+            }
             return (found.id, step, place)
         }
         switch output.format {
