@@ -311,13 +311,17 @@ enum Hurry {
     static func untilIdle(within limit: Duration) async throws {
         try await withConnection { connection in
             try await eventually("every signup has come to an end", within: limit) {
-                // Each in a transaction of its own: workers lock these tables in an order of their own.
+                // Each in a transaction of its own, and past what is locked: workers lock rows in an order of their own.
                 for statement in [
                     "UPDATE embark.throttles SET until = clock_timestamp() WHERE until > clock_timestamp()",
-                    "UPDATE embark.credit_shares SET sent_at = sent_at - interval '61 s'",
+                    """
+                    UPDATE embark.credit_shares SET sent_at = sent_at - interval '61 s'
+                     WHERE waba_id IN (SELECT waba_id FROM embark.credit_shares FOR UPDATE SKIP LOCKED)
+                    """,
                     """
                     UPDATE embark.jobs SET due_at = clock_timestamp()
-                     WHERE lease_id IS NULL AND due_at > clock_timestamp()
+                     WHERE signup_id IN (SELECT signup_id FROM embark.jobs
+                                          WHERE lease_id IS NULL AND due_at > clock_timestamp() FOR UPDATE SKIP LOCKED)
                     """,
                     "NOTIFY embark_throttles", "SELECT pg_sleep(0.1)",
                 ] {

@@ -66,8 +66,8 @@ func count(_ table: String) async throws -> Int64 {
 }
 
 /// Runs statements as a superuser in the running test's database.
-func script(_ sql: String) async throws {
-    try await withConnection { try await $0.script(sql) }
+func script(_ sql: String, deadline: Duration = .seconds(10)) async throws {
+    try await withConnection { try await $0.script(sql, deadline: deadline) }
 }
 
 /// Everything that migrating makes in a database, as text: definitions, owners, rights, default rights, and the history

@@ -16,19 +16,13 @@ WITH late AS MATERIALIZED (
            AS i (signup_id, lease_id, generation, step, attempt, seconds, http_status, error_code, error_message, fbtrace_id,
                  sealed_token, token_seconds, waba_id, phone_number_id, allocation_config_id, test_message_id,
                  test_message_wa_id)
-), job AS MATERIALIZED (
-    -- Jobs first, which keep settle.sql and fail_dead_codes.sql away; then the signups, before their secrets and shares, as
-    -- operators' functions lock them; each in order. The parts below run in no promised order, and only after what the last
-    -- part reads.
-    SELECT j.signup_id
-      FROM embark.jobs AS j
-     WHERE j.signup_id IN (SELECT l.signup_id FROM late AS l)
-     ORDER BY j.signup_id
-       FOR UPDATE
 ), locked AS MATERIALIZED (
+    -- The signups before their secrets and shares, and in order, as operators' functions lock them: the parts below run in no
+    -- promised order, and only after what the last part reads. Not the jobs as well: whoever moves many of them at once, as
+    -- embark.resume does, takes them in another order. A settlement that meets this one the other way round is tried again.
     SELECT s.id
       FROM embark.signups AS s
-     WHERE s.id IN (SELECT l.signup_id FROM late AS l) AND (SELECT count(*) FROM job) >= 0
+     WHERE s.id IN (SELECT l.signup_id FROM late AS l)
      ORDER BY s.id
        FOR NO KEY UPDATE
 ), signup AS (
