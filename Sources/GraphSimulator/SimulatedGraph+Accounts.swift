@@ -25,7 +25,7 @@ extension SimulatedGraph {
     /// The token's app, or for a system user's token the only one that has exchanged a code of this account.
     private func appID(_ caller: Caller, _ wabaID: String) -> String {
         if case .business(let grant) = caller { return grant.appID }
-        return grants.values.first { $0.assets.wabaID == wabaID }?.appID ?? ""
+        return tokenOf[wabaID].flatMap { grants[$0]?.appID } ?? ""
     }
 
     mutating func subscribe(_ id: String, _ call: GraphCall, _ caller: Caller) -> (GraphReply, [Effect]) {

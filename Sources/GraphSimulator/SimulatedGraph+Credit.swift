@@ -14,6 +14,7 @@ extension SimulatedGraph {
             credential: "7700\(1_000_000 + number())"
         )
         allocations[allocation.id] = allocation
+        allocationsOf[businessID, default: []].append(allocation.id)
         return allocation
     }
 
@@ -46,7 +47,7 @@ extension SimulatedGraph {
     /// The first of two calls: an allocation for the customer's business, which funds no account yet.
     mutating func shareAllocation(_ call: GraphCall, lineID: String, _ caller: Caller) -> (GraphReply, [Effect]) {
         guard case .system = caller else { return (Self.refused, []) }
-        guard let businessID = call.parameters["receiving_business_id"], businessOf.values.contains(businessID) else {
+        guard let businessID = call.parameters["receiving_business_id"], assetsOf[businessID] != nil else {
             return (Self.invalid, [])
         }
         let allocation = allocate(lineID: lineID, wabaID: "", businessID: businessID)
@@ -68,9 +69,7 @@ extension SimulatedGraph {
         else { return (Self.invalid, []) }
         if let refusal = guarded(wabaID, caller) { return (refusal, []) }
         guard
-            let allocation = allocations.values.first(where: {
-                $0.lineID == lineID && $0.businessID == businessOf[wabaID] && !$0.isRevoked
-            })
+            let allocation = allocations(of: businessOf[wabaID]).first(where: { $0.lineID == lineID && !$0.isRevoked })
         else { return (Self.invalid, []) }
         fundedBy[wabaID] = allocation.credential
         return (
@@ -81,10 +80,15 @@ extension SimulatedGraph {
         )
     }
 
+    /// nil for those of every business.
+    private func allocations(of businessID: String?) -> [Allocation] {
+        guard let businessID else { return Array(allocations.values) }
+        return (allocationsOf[businessID] ?? []).compactMap { allocations[$0] }
+    }
+
     func listAllocations(_ call: GraphCall, lineID: String, _ caller: Caller) -> GraphReply {
         guard case .system = caller else { return Self.refused }
-        let owner = call.parameters["receiving_business_id"]
-        let found = allocations.values.filter { $0.lineID == lineID && (owner == nil || $0.businessID == owner) }
+        let found = allocations(of: call.parameters["receiving_business_id"]).filter { $0.lineID == lineID }
         return .ok([
             "data": .list(
                 found.sorted { $0.id < $1.id }.map { allocation in

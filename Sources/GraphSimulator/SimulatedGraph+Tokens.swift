@@ -90,11 +90,9 @@ extension SimulatedGraph {
         guard call.parameters["appsecret_proof"]?.wholeMatch(of: /[0-9a-f]{64}/) != nil else {
             return (.error(100, "API calls from the server require an appsecret_proof argument"), [])
         }
-        guard let known = codes.values.first(where: { $0.assets.businessID == businessID }) else {
-            return (Self.missing(businessID), [])
-        }
-        let existing = grants.first { $0.value.assets == known.assets }?.key
-        let token = existing ?? grant(known.assets, appID: "")
+        guard let assets = assetsOf[businessID] else { return (Self.missing(businessID), []) }
+        let existing = tokenOf[assets.wabaID].flatMap { grants[$0]?.assets == assets ? $0 : nil }
+        let token = existing ?? grant(assets, appID: "")
         return (
             .ok(["access_token": .string(token)]),
             [Effect(name: "recover_token", ids: [("business_id", .string(businessID))])]

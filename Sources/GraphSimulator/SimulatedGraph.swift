@@ -63,10 +63,16 @@ struct SimulatedGraph: Sendable {
     private(set) var grants: [String: Grant] = [:]
     private(set) var phonesOf: [String: [String]] = [:]
     private(set) var businessOf: [String: String] = [:]
+    /// By business, as its last code named them.
+    private(set) var assetsOf: [String: Assets] = [:]
+    /// By account, the token that was given out first.
+    private(set) var tokenOf: [String: String] = [:]
     private(set) var accountOf: [String: String] = [:]
     var subscriptions: [String: Subscription] = [:]
     var assigned: [String: Set<String>] = [:]
     var allocations: [String: Allocation] = [:]
+    /// By business.
+    var allocationsOf: [String: [String]] = [:]
     var fundedBy: [String: String] = [:]
     var phones: [String: Phone] = [:]
     /// When calls about an account were made, in the last hour.
@@ -99,6 +105,7 @@ struct SimulatedGraph: Sendable {
 
     mutating func learn(_ assets: Assets) {
         businessOf[assets.wabaID] = assets.businessID
+        assetsOf[assets.businessID] = assets
         accountOf[assets.phoneNumberID] = assets.wabaID
         if phonesOf[assets.wabaID]?.contains(assets.phoneNumberID) != true {
             phonesOf[assets.wabaID, default: []].append(assets.phoneNumberID)
@@ -150,7 +157,7 @@ struct SimulatedGraph: Sendable {
 
     /// The account that a call is about, by whatever it names; nil when it names none that is known.
     func account(of call: GraphCall, endpoint: String) -> String? {
-        func account(ofBusiness id: String?) -> String? { businessOf.first { $0.value == id }?.key }
+        func account(ofBusiness id: String?) -> String? { id.flatMap { assetsOf[$0]?.wabaID } }
         let id = call.path.first ?? ""
         switch endpoint {
         case "exchange_code":
@@ -246,6 +253,7 @@ struct SimulatedGraph: Sendable {
     mutating func grant(_ assets: Assets, appID: String) -> String {
         let token = "EAAB" + String(number(), radix: 36) + "SimulatedBusinessToken" + assets.wabaID
         grants[token] = Grant(assets: assets, appID: appID)
+        if tokenOf[assets.wabaID] == nil { tokenOf[assets.wabaID] = token }
         return token
     }
 }

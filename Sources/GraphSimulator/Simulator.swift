@@ -51,6 +51,17 @@ public final class Simulator: Sendable {
     /// What was done so far, one JSON object a line, in order.
     public var ledger: [String] { core.withLock(\.ledger) }
 
+    /// What was done since the last call, which is forgotten here: for runs that do more than is kept.
+    public func takeLedger() -> [String] {
+        core.withLock { core in
+            defer { core.ledger = [] }
+            return core.ledger
+        }
+    }
+
+    /// From now on these faults come.
+    public func use(_ faults: FaultPlan) { core.withLock { $0.faults = faults } }
+
     func answer(
         method: String,
         uri: String,

@@ -14,6 +14,15 @@ public struct PrivateServer: Sendable {
 
     /// The superuser's URL, the same over restarts.
     public let url: String
+    /// On loopback.
+    public var port: UInt16 {
+        get throws {
+            guard let port = url.firstMatch(of: #/:([0-9]+)\//#).flatMap({ UInt16($0.output.1) }) else {
+                throw SupportError("a server's URL without a port")
+            }
+            return port
+        }
+    }
     private let directory: String
     private let settings: [String]
 

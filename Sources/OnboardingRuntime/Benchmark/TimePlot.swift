@@ -1,4 +1,5 @@
-/// Throughput and latency over time as one SVG picture: no script, no font of its own, readable on white and on black.
+/// What was measured over time, in panels one below the other, as one SVG picture: no script, no font of its own, readable
+/// on white and on black.
 import Foundation
 
 public struct TimePlot: Sendable {
@@ -17,8 +18,33 @@ public struct TimePlot: Sendable {
         }
     }
 
+    /// One of at most two lines of a panel.
+    public struct Line: Sendable {
+        let name: String
+        let values: [(seconds: Double, value: Double)]
+
+        /// What is not finite is left out, and so many points in between that the picture stays small.
+        public init(name: String, values: [(seconds: Double, value: Double)]) {
+            self.name = name
+            let finite = values.filter { $0.seconds.isFinite && $0.value.isFinite }
+            let stride = max(1, (finite.count + TimePlot.pointsMax - 1) / TimePlot.pointsMax)
+            self.values = finite.enumerated().filter { $0.offset.isMultiple(of: stride) }.map(\.element)
+        }
+    }
+
+    /// What has one unit and so one scale.
+    public struct Panel: Sendable {
+        let unit: String
+        let lines: [Line]
+
+        public init(unit: String, lines: [Line]) {
+            self.unit = unit
+            self.lines = lines
+        }
+    }
+
     private let title: String
-    private let points: [Point]
+    private let panels: [Panel]
     private let marked: ClosedRange<Double>?
     private let mark: String
 
@@ -26,27 +52,47 @@ public struct TimePlot: Sendable {
     private static let left = 80.0
     private static let right = 20.0
     private static let panelHeight = 200.0
-    private static let tops = [50.0, 310.0]
-    private static let height = 560.0
+    private static let panelDistance = 260.0
     /// More would only make the file larger.
     private static let pointsMax = 600
 
-    public init(title: String, points: [Point], marked: ClosedRange<Double>?, mark: String) {
+    /// - Parameters:
+    ///   - marked: seconds that are shaded, with `mark` written over them.
+    public init(title: String, panels: [Panel], marked: ClosedRange<Double>? = nil, mark: String = "") {
         self.title = title
-        let finite = points.filter { [$0.seconds, $0.rate, $0.low, $0.high].allSatisfy(\.isFinite) }
-        let stride = max(1, (finite.count + Self.pointsMax - 1) / Self.pointsMax)
-        self.points = finite.enumerated().filter { $0.offset.isMultiple(of: stride) }.map(\.element)
+        self.panels = panels
         self.marked = marked
         self.mark = mark
     }
 
+    /// Throughput above, latency below.
+    public init(title: String, points: [Point], marked: ClosedRange<Double>?, mark: String) {
+        let points = points.filter { [$0.seconds, $0.rate, $0.low, $0.high].allSatisfy(\.isFinite) }
+        self.init(
+            title: title,
+            panels: [
+                Panel(unit: "steps a second", lines: [Line(name: "", values: points.map { ($0.seconds, $0.rate) })]),
+                Panel(
+                    unit: "ms from step to step",
+                    lines: [
+                        Line(name: "p50", values: points.map { ($0.seconds, $0.low * 1e3) }),
+                        Line(name: "p99", values: points.map { ($0.seconds, $0.high * 1e3) }),
+                    ]
+                ),
+            ],
+            marked: marked,
+            mark: mark
+        )
+    }
+
+    private static func top(_ place: Int) -> Double { 50 + Double(place) * panelDistance }
+    private var height: Double { Self.top(panels.count) - 10 }
+
     public var svg: String {
-        let end = max(points.map(\.seconds).max() ?? 1, 1)
-        let rateMax = max(points.map(\.rate).max() ?? 1, 1)
-        let latencyMax = max((points.map(\.high).max() ?? 0) * 1e3, 0.001)
+        let end = max(panels.flatMap(\.lines).flatMap(\.values).map(\.seconds).max() ?? 1, 1)
         var parts = [
             """
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" \
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(Self.width)) \(Int(height))" \
             font-family="system-ui, sans-serif" font-size="13">
             <style>:root{--ink:#1b1f24;--grid:#d8dee4;--a:#0969da;--b:#bf5af2;--mark:#9a670033}
             @media (prefers-color-scheme: dark){:root{--ink:#e6edf3;--grid:#3d444d;--a:#4493f8;--b:#d2a8ff;--mark:#d2992244}}
@@ -56,7 +102,7 @@ public struct TimePlot: Sendable {
             """
         ]
         if let marked {
-            for top in Self.tops {
+            for top in panels.indices.map(Self.top) {
                 let from = x(marked.lowerBound, end)
                 parts.append(
                     "<rect class=\"m\" x=\"\(Self.text(from))\" y=\"\(Int(top))\" "
@@ -67,18 +113,8 @@ public struct TimePlot: Sendable {
                 "<text x=\"\(Self.text(x(marked.lowerBound, end) + 6))\" y=\"66\">\(Self.escaped(mark))</text>"
             )
         }
-        parts += panel(0, "steps a second", rateMax, end, [("a", "", points.map { ($0.seconds, $0.rate) })])
-        parts += panel(
-            1,
-            "ms from step to step",
-            latencyMax,
-            end,
-            [
-                ("a", "p50", points.map { ($0.seconds, $0.low * 1e3) }),
-                ("b", "p99", points.map { ($0.seconds, $0.high * 1e3) }),
-            ]
-        )
-        parts.append("<text x=\"\(Int(Self.width / 2))\" y=\"\(Int(Self.height - 8))\">seconds</text></svg>")
+        for place in panels.indices { parts += draw(place, end) }
+        parts.append("<text x=\"\(Int(Self.width / 2))\" y=\"\(Int(height - 8))\">seconds</text></svg>")
         return parts.joined(separator: "\n") + "\n"
     }
 
@@ -86,19 +122,15 @@ public struct TimePlot: Sendable {
         Self.left + min(max(seconds / end, 0), 1) * (Self.width - Self.left - Self.right)
     }
 
-    private func panel(
-        _ place: Int,
-        _ unit: String,
-        _ max: Double,
-        _ end: Double,
-        _ lines: [(style: String, name: String, values: [(Double, Double)])]
-    ) -> [String] {
-        let top = Self.tops[place]
+    private func draw(_ place: Int, _ end: Double) -> [String] {
+        let panel = panels[place]
+        let top = Self.top(place)
         let bottom = top + Self.panelHeight
+        let max = Swift.max(panel.lines.flatMap(\.values).map(\.value).max() ?? 1, 0.001)
         let step = Self.niceStep(max / 4)
         let ceiling = Swift.max((max / step).rounded(.up) * step, step)
         func y(_ value: Double) -> Double { bottom - Swift.min(Swift.max(value / ceiling, 0), 1) * Self.panelHeight }
-        var parts = ["<text x=\"\(Int(Self.left))\" y=\"\(Int(top - 8))\">\(unit)</text>"]
+        var parts = ["<text x=\"\(Int(Self.left))\" y=\"\(Int(top - 8))\">\(Self.escaped(panel.unit))</text>"]
         for tick in stride(from: 0, through: ceiling + step / 2, by: step) {
             parts.append(
                 "<line class=\"g\" x1=\"\(Int(Self.left))\" x2=\"\(Int(Self.width - Self.right))\" "
@@ -113,15 +145,18 @@ public struct TimePlot: Sendable {
                     + "\(Self.label(tick))</text>"
             )
         }
-        for (number, line) in lines.enumerated() {
-            let path = line.values.map { "\(Self.text(x($0.0, end))),\(Self.text(y($0.1)))" }.joined(separator: " ")
-            parts.append("<polyline class=\"l \(line.style)\" points=\"\(path)\"/>")
+        for (number, line) in panel.lines.enumerated() {
+            let style = number == 0 ? "a" : "b"
+            let path = line.values.map { "\(Self.text(x($0.seconds, end))),\(Self.text(y($0.value)))" }.joined(
+                separator: " "
+            )
+            parts.append("<polyline class=\"l \(style)\" points=\"\(path)\"/>")
             if !line.name.isEmpty {
-                let place = Self.width - Self.right - 110 + Double(number) * 60
+                let place = Self.width - Self.right - 200 + Double(number) * 110
                 parts.append(
-                    "<line class=\"l \(line.style)\" x1=\"\(Int(place))\" x2=\"\(Int(place + 18))\" "
+                    "<line class=\"l \(style)\" x1=\"\(Int(place))\" x2=\"\(Int(place + 18))\" "
                         + "y1=\"\(Int(top - 12))\" y2=\"\(Int(top - 12))\"/>"
-                        + "<text x=\"\(Int(place + 22))\" y=\"\(Int(top - 8))\">\(line.name)</text>"
+                        + "<text x=\"\(Int(place + 22))\" y=\"\(Int(top - 8))\">\(Self.escaped(line.name))</text>"
                 )
             }
         }

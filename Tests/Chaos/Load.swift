@@ -1,0 +1,150 @@
+/// The upstream of a run: signups of all kinds, as fast as they are worked off.
+import Foundation
+import GraphSimulator
+import Postgres
+import Support
+import Synchronization
+
+/// What signup `n` asks for. The divisors have nothing in common, so that everything meets everything.
+struct Wish: Sendable {
+    let n: Int
+
+    /// Every 29th is a second signup of the account and the number before it, with a code of its own.
+    private var customer: Int { n.isMultiple(of: 29) && n > 1 ? n - 1 : n }
+    var wabaID: String { "1\(500_000_000 + customer)" }
+    var phoneID: String { "2\(500_000_000 + customer)" }
+    var businessID: String { "3\(500_000_000 + customer)" }
+    var externalID: String { "chaos-\(n)" }
+
+    var flow: String {
+        switch customer % 10 {
+        case 0...6: "cloud_api"
+        case 7: "only_waba"
+        case 8: "coexistence"
+        default: "api_access_only"
+        }
+    }
+    var hasMessage: Bool { flow == "cloud_api" && n.isMultiple(of: 3) }
+    var namesBusiness: Bool { !n.isMultiple(of: 17) }
+    var namesPhone: Bool { !n.isMultiple(of: 11) }
+    var hasOverride: Bool { n.isMultiple(of: 13) }
+    var hasPIN: Bool { n.isMultiple(of: 5) }
+
+    func code(renewal: Int = 0) -> String { "\(wabaID).\(phoneID).\(businessID).\(Canary.code)\(n)r\(renewal)" }
+
+    /// The fields of `embark.signup_inbox`.
+    var fields: [String: String] {
+        var fields = [
+            "code": code(), "waba_id": wabaID, "currency": "USD", "external_id": externalID, "flow": flow,
+        ]
+        if namesPhone { fields["phone_number_id"] = phoneID }
+        if namesBusiness { fields["business_id"] = businessID }
+        if hasPIN { fields["pin"] = Canary.pin }
+        if hasMessage { fields["test_recipient"] = "+16505551234" }
+        if hasOverride {
+            fields["webhook_override"] =
+                #"{"override_callback_uri": "https://hooks.example.com/\#(n)", "verify_token": "\#(Canary.verifyToken)"}"#
+        }
+        return fields
+    }
+}
+
+/// What must not be seen anywhere.
+enum Canary {
+    static let code = "canaryc0de"
+    static let verifyToken = "canaryverifytoken"
+    /// Ids of a run have no 9 behind a 7.
+    static let pin = "797979"
+    static let appSecret = "canaryappsecret31d8"
+    static let systemToken = "EAAcanarysystemtoken55b2"
+    /// In each token that the simulator gives out.
+    static let businessToken = "SimulatedBusinessToken"
+}
+
+/// Enqueues signups until it is told to stop, and remembers which PostgreSQL has acknowledged.
+final class Load: Sendable {
+    private static let batch = 20
+    private static let enqueue = Statement<Single<Int64>, JSONText>(
+        "chaos_enqueue",
+        """
+        SELECT embark.enqueue_signup(
+                   code => x.code, waba_id => x.waba_id, phone_number_id => x.phone_number_id,
+                   business_id => x.business_id, currency => x.currency, external_id => x.external_id,
+                   flow => x.flow, pin => x.pin, test_recipient => x.test_recipient,
+                   webhook_override => x.webhook_override::jsonb)
+          FROM jsonb_to_recordset($1) AS x (
+                   code text, waba_id text, phone_number_id text, business_id text, currency text, external_id text,
+                   flow text, pin text, test_recipient text, webhook_override text)
+        """
+    )
+    private static let working = Statement<Single<Int64>>(
+        "chaos_working",
+        """
+        SELECT count(*) FROM embark.jobs WHERE lease_id IS NOT NULL OR due_at < clock_timestamp() + interval '2 s'
+        """
+    )
+
+    private let upstream: Pool
+    private let admin: Pool
+    private let depth: Int
+    private let acknowledgedCount = Atomic(0)
+
+    init(upstream: Pool, admin: Pool, depth: Int) {
+        self.upstream = upstream
+        self.admin = admin
+        self.depth = depth
+    }
+
+    /// Signups 1 to this number have been acknowledged.
+    var acknowledged: Int { acknowledgedCount.load(ordering: .acquiring) }
+
+    /// Keeps `depth` signups in work until the task is cancelled, and returns behind a batch: none is left unknown.
+    func run() async throws {
+        while !Task.isCancelled {
+            let working: Int64
+            do throws(PostgresError) {
+                working = try await admin.run(Self.working(), deadline: .seconds(5))[0].value
+            } catch {
+                await pause(0.1)
+                continue
+            }
+            if Int(working) > depth - Self.batch {
+                await pause(0.01)
+                continue
+            }
+            let first = acknowledged + 1
+            try await enqueue(first..<(first + Self.batch))
+            acknowledgedCount.store(first + Self.batch - 1, ordering: .releasing)
+        }
+    }
+
+    /// Sent again until it is acknowledged, as an upstream with idempotency keys does when nobody knows whether it was.
+    private func enqueue(_ numbers: Range<Int>) async throws {
+        let rows = numbers.map { Wish(n: $0).fields }
+        let json = String(decoding: try JSONEncoder().encode(rows), as: UTF8.self)
+        // Not cancelled with the run: an answer is needed.
+        try await Task { [upstream] in
+            let end = ContinuousClock.now + .seconds(120)
+            while true {
+                do throws(PostgresError) {
+                    _ = try await upstream.run(Self.enqueue(JSONText(json)), deadline: .seconds(5))
+                    return
+                } catch {
+                    guard ContinuousClock.now < end else {
+                        throw SupportError("signups \(numbers) could not be enqueued for two minutes: \(error)")
+                    }
+                }
+                await pause(0.1)
+            }
+        }.value
+    }
+}
+
+/// By the clock; ends early when the task is cancelled.
+func pause(_ seconds: Double) async {
+    do {
+        try await ContinuousClock().sleep(for: .seconds(seconds))
+    } catch {
+        // Cancelled: whoever pauses looks for that itself.
+    }
+}
