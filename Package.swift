@@ -129,6 +129,13 @@ let package = Package(
             swiftSettings: strict,
             linkerSettings: linking()
         ),
+        .target(
+            name: "Invariants",
+            dependencies: ["Postgres", .product(name: "Subprocess", package: "swift-subprocess")],
+            path: "Tests/Invariants",
+            resources: [.embedInCode("sql")],
+            swiftSettings: strict
+        ),
         .testTarget(name: "OnboardingTests", dependencies: ["Onboarding"], swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
@@ -144,7 +151,8 @@ let package = Package(
         .testTarget(
             name: "RuntimeTests",
             dependencies: [
-                "embark", "GraphSimulator", "Onboarding", "OnboardingRuntime", "Postgres", "SQL", "Support",
+                "embark", "GraphSimulator", "Invariants", "Onboarding", "OnboardingRuntime", "Postgres", "SQL",
+                "Support",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Logging", package: "swift-log"),

@@ -78,6 +78,8 @@ struct GraphReply: Sendable {
     var status: Int
     var body: String
     var headers: [(String, String)] = []
+    /// The error that the body holds; nil where it holds none.
+    var error: (code: Int, subcode: Int?, message: String)?
 
     static func ok(_ value: Value) -> GraphReply { GraphReply(status: 200, body: value.text) }
 
@@ -94,7 +96,9 @@ struct GraphReply: Sendable {
         if let subcode { members.append(("error_subcode", .int(subcode))) }
         if isTransient { members.append(("is_transient", true)) }
         members.append(("fbtrace_id", "AEmbarkSim\(code)"))
-        return GraphReply(status: status, body: Value.object([("error", .object(members))]).text)
+        var reply = GraphReply(status: status, body: Value.object([("error", .object(members))]).text)
+        reply.error = (code, subcode, message)
+        return reply
     }
 }
 

@@ -91,6 +91,16 @@ struct SimulatedGraph: Sendable {
         case system
         case app(String)
         case nobody
+
+        /// As the ledger has it.
+        var name: String {
+            switch self {
+            case .business: "business"
+            case .system: "system"
+            case .app: "app"
+            case .nobody: "nobody"
+            }
+        }
     }
 
     // MARK: What the tests and the demonstration set up

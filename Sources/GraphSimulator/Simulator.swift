@@ -78,8 +78,9 @@ public final class Simulator: Sendable {
                 body: body
             )
         else { return (.error(100, "Unsupported method", status: 405), .whole) }
-        let now = clock()
         return core.withLock { core in
+            // Read in here, so that the ledger's times are in the order of its lines.
+            let now = clock()
             let endpoint = core.graph.endpoint(of: call)
             let account = core.graph.account(of: call, endpoint: endpoint)
             Self.append(
@@ -89,7 +90,8 @@ public final class Simulator: Sendable {
                 now,
                 [
                     ("account", account.map { .string($0) } ?? .null),
-                    ("method", .string(call.method.rawValue)), ("path", .string(call.path.joined(separator: "/"))),
+                    ("caller", .string(core.graph.caller(of: call).name)), ("method", .string(call.method.rawValue)),
+                    ("path", .string(call.path.joined(separator: "/"))),
                     ("user_agent", headers("user-agent").map { .string($0) } ?? .null),
                 ]
             )
@@ -101,6 +103,7 @@ public final class Simulator: Sendable {
                 if !fault.happens {
                     var (reply, delivery) = Self.before(fault)
                     reply.headers += core.graph.usage(of: call, endpoint: endpoint, throttledBy: fault, now: now)
+                    Self.note(&core, reply, delivery, to: call, endpoint, account, now)
                     return (reply, delivery)
                 }
             }
@@ -110,7 +113,9 @@ public final class Simulator: Sendable {
             }
             reply.headers.append(("x-fb-trace-id", "AEmbarkSim"))
             reply.headers += core.graph.usage(of: call, endpoint: endpoint, now: now)
-            return Self.after(fault, reply)
+            let (sent, delivery) = Self.after(fault, reply)
+            Self.note(&core, sent, delivery, to: call, endpoint, account, now)
+            return (sent, delivery)
         }
     }
 
@@ -154,16 +159,52 @@ public final class Simulator: Sendable {
         case .huge: return (reply, .huge(bytes: 100 << 20))
         case .longHeader: reply.headers.append(("x-long", String(repeating: "x", count: 1 << 20)))
         case .deepJSON:
+            reply.error = nil
             reply.body = String(repeating: "[", count: 10_000) + String(repeating: "]", count: 10_000)
-        case .odd(let kind): reply.body = kind.body
+        case .odd(let kind):
+            reply.error = nil
+            reply.body = kind.body
         case .resetAfter: return (reply, .reset)
         case .silentAfter: return (reply, .silent)
         case .truncated: return (reply, .half)
         case .slow: return (reply, .byteByByte)
-        case .badJSON: reply.body = "{\"success\": tru"
-        case .malformed: reply.body = "{}"
+        case .badJSON:
+            reply.error = nil
+            reply.body = "{\"success\": tru"
+        case .malformed:
+            reply.error = nil
+            reply.body = "{}"
         }
         return (reply, .whole)
+    }
+
+    /// A line about an answer by which something may have to rest: one with an error, or with a time to regain access. One that
+    /// does not arrive whole tells nothing.
+    private static func note(
+        _ core: inout Core,
+        _ reply: GraphReply,
+        _ delivery: Delivery,
+        to call: GraphCall,
+        _ endpoint: String,
+        _ account: String?,
+        _ now: Double
+    ) {
+        let regain = SimulatedGraph.regainSeconds(in: reply.headers)
+        guard delivery == .whole, reply.error != nil || regain > 0 else { return }
+        append(
+            &core,
+            "answer",
+            endpoint,
+            now,
+            [
+                ("account", account.map { .string($0) } ?? .null),
+                ("caller", .string(core.graph.caller(of: call).name)),
+                ("path", .string(call.path.joined(separator: "/"))), ("status", .int(reply.status)),
+                ("code", reply.error.map { .int($0.code) } ?? .null),
+                ("subcode", reply.error?.subcode.map { .int($0) } ?? .null),
+                ("message", reply.error.map { .string($0.message) } ?? .null), ("regain_seconds", .int(regain)),
+            ]
+        )
     }
 
     private static func append(
