@@ -115,10 +115,17 @@ let package = Package(
             path: "Tests/Support",
             swiftSettings: strict
         ),
+        .target(
+            name: "Invariants",
+            dependencies: ["Postgres", .product(name: "Subprocess", package: "swift-subprocess")],
+            path: "Tests/Invariants",
+            resources: [.embedInCode("sql")],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "chaos",
             dependencies: [
-                "GraphSimulator", "OnboardingRuntime", "Postgres", "Support",
+                "GraphSimulator", "Invariants", "OnboardingRuntime", "Postgres", "Support",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -128,13 +135,6 @@ let package = Package(
             path: "Tests/Chaos",
             swiftSettings: strict,
             linkerSettings: linking()
-        ),
-        .target(
-            name: "Invariants",
-            dependencies: ["Postgres", .product(name: "Subprocess", package: "swift-subprocess")],
-            path: "Tests/Invariants",
-            resources: [.embedInCode("sql")],
-            swiftSettings: strict
         ),
         .testTarget(name: "OnboardingTests", dependencies: ["Onboarding"], swiftSettings: strict),
         .testTarget(

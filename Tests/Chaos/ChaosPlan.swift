@@ -52,7 +52,7 @@ struct ChaosPlan: Sendable {
     /// Calls in flight of one worker.
     var concurrency = 32
     /// Signups that are worked on at a time.
-    var depth = 200
+    var depth = 400
     var troubles = Set(Trouble.allCases)
     /// Rounds of the same load without and with kills, to compare how much gets done; 0 for no comparison.
     var comparisons = 0
@@ -73,7 +73,7 @@ struct ChaosPlan: Sendable {
     static var short: ChaosPlan {
         var plan = ChaosPlan()
         plan.workers = 4
-        plan.depth = 100
+        plan.depth = 250
         plan.comparisons = 1
         plan.comparisonSeconds = 8
         plan.secondsMin = 40

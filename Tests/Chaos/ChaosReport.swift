@@ -32,6 +32,8 @@ struct ChaosReport: Sendable {
         var attempts = 0
         var calls = 0
         var spoiledCalls = 0
+        /// Why signups failed: step, code, whose move it is.
+        var reasons: [(reason: String, count: Int)] = []
     }
 
     let plan: ChaosPlan
@@ -66,6 +68,9 @@ struct ChaosReport: Sendable {
                     + "\(facts.running) still running"
             ),
         ]
+        if !facts.reasons.isEmpty {
+            rows.append(("failed for", facts.reasons.map { "\($0.count) \($0.reason)" }.joined(separator: "; ")))
+        }
         if let kept = Self.keptUnderKills(measured) {
             let rounds = measured.compared.map { String(format: "%.2f", $0.killed / max($0.calm, 1)) }
             rows.append(

@@ -1,6 +1,6 @@
 /// The end of a run, read off the database and the ledger.
 import Foundation
-import GraphSimulator
+import Invariants
 import Postgres
 import Support
 
@@ -13,6 +13,9 @@ extension Stage {
     func judge() async throws -> ChaosReport {
         say("reading the database and the ledger")
         var facts = try await admin.run(Self.facts(), deadline: .seconds(300))[0].facts
+        facts.reasons = try await admin.run(Self.reasons(), deadline: .seconds(60)).map { ($0.reason, $0.count) }
+        facts.calls = tally.count(Self.calls)
+        facts.spoiledCalls = tally.count(Self.spoiledCalls)
         var broken: [String] = []
         let known = Int(try await admin.run(Self.known(Int64(load.acknowledged)), deadline: .seconds(60))[0].value)
         if known != load.acknowledged {
@@ -21,8 +24,7 @@ extension Stage {
             )
         }
         broken += fleet.faults
-        _ = facts.calls
-        facts.calls = 0
+        broken += try await checker.broken().map(\.description)
         return ChaosReport(
             plan: plan,
             facts: facts,
@@ -60,6 +62,13 @@ extension Stage {
         "chaos_known",
         "SELECT count(*) FROM generate_series(1, $1) AS n JOIN embark.signups AS s ON s.external_id = 'chaos-' || n"
     )
+    private static let reasons = Statement<ReasonRow>(
+        "chaos_reasons",
+        """
+        SELECT concat_ws(' ', failed_step, error_code, waiting_on), count(*) FROM embark.signups
+         WHERE state = 'failed' GROUP BY 1 ORDER BY 2 DESC, 1
+        """
+    )
     private static let facts = Statement<FactsRow>(
         "chaos_facts",
         """
@@ -70,6 +79,19 @@ extension Stage {
           FROM embark.signups
         """
     )
+}
+
+private struct ReasonRow: RowDecodable {
+    let reason: String
+    let count: Int
+
+    static let columnTypes: [PostgresType] = [.text, .int8]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        reason = try row.next()
+        let number: Int64 = try row.next()
+        count = Int(number)
+    }
 }
 
 private struct FactsRow: RowDecodable {

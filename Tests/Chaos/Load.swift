@@ -1,6 +1,6 @@
 /// The upstream of a run: signups of all kinds, as fast as they are worked off.
 import Foundation
-import GraphSimulator
+import Invariants
 import Postgres
 import Support
 import Synchronization
@@ -50,15 +50,23 @@ struct Wish: Sendable {
 }
 
 /// What must not be seen anywhere.
-enum Canary {
+extension Canary {
+    /// In each code.
     static let code = "canaryc0de"
     static let verifyToken = "canaryverifytoken"
-    /// Ids of a run have no 9 behind a 7.
-    static let pin = "797979"
+    static let pin = "079797"
     static let appSecret = "canaryappsecret31d8"
     static let systemToken = "EAAcanarysystemtoken55b2"
-    /// In each token that the simulator gives out.
-    static let businessToken = "SimulatedBusinessToken"
+
+    /// - Parameter keys: the key ring, a JWK Set.
+    static func all(keys: String) throws -> [Canary] {
+        guard let key = keys.firstMatch(of: /"k": *"([^"]+)"/) else { throw SupportError("a key ring without a key") }
+        return [
+            Canary("a code", text: code), Canary("a verify token", text: verifyToken), Canary("a PIN", pin: pin),
+            Canary("the app secret", text: appSecret), Canary("the system token", text: systemToken),
+            Canary("a business token", text: "SimulatedBusinessToken"), Canary("the sealing key", text: String(key.1)),
+        ]
+    }
 }
 
 /// Enqueues signups until it is told to stop, and remembers which PostgreSQL has acknowledged.
@@ -87,9 +95,11 @@ final class Load: Sendable {
     private let upstream: Pool
     private let admin: Pool
     private let depth: Int
+    private let checker: InvariantChecker
     private let acknowledgedCount = Atomic(0)
 
-    init(upstream: Pool, admin: Pool, depth: Int) {
+    init(upstream: Pool, admin: Pool, depth: Int, checker: InvariantChecker) {
+        self.checker = checker
         self.upstream = upstream
         self.admin = admin
         self.depth = depth
@@ -113,22 +123,21 @@ final class Load: Sendable {
                 continue
             }
             let first = acknowledged + 1
-            try await enqueue(first..<(first + Self.batch))
+            await checker.acknowledge(try await enqueue(first..<(first + Self.batch)))
             acknowledgedCount.store(first + Self.batch - 1, ordering: .releasing)
         }
     }
 
     /// Sent again until it is acknowledged, as an upstream with idempotency keys does when nobody knows whether it was.
-    private func enqueue(_ numbers: Range<Int>) async throws {
+    private func enqueue(_ numbers: Range<Int>) async throws -> [Int64] {
         let rows = numbers.map { Wish(n: $0).fields }
         let json = String(decoding: try JSONEncoder().encode(rows), as: UTF8.self)
         // Not cancelled with the run: an answer is needed.
-        try await Task { [upstream] in
+        return try await Task { [upstream] in
             let end = ContinuousClock.now + .seconds(120)
             while true {
                 do throws(PostgresError) {
-                    _ = try await upstream.run(Self.enqueue(JSONText(json)), deadline: .seconds(5))
-                    return
+                    return try await upstream.run(Self.enqueue(JSONText(json)), deadline: .seconds(5)).map(\.value)
                 } catch {
                     guard ContinuousClock.now < end else {
                         throw SupportError("signups \(numbers) could not be enqueued for two minutes: \(error)")

@@ -1,6 +1,7 @@
 /// The acts of a run: calm and kills compared, the storm, and the time that what is left may take.
 import Foundation
 import GraphSimulator
+import Invariants
 import Postgres
 import Support
 
@@ -11,6 +12,7 @@ struct Stage: Sendable {
     let admin: Pool
     let upstream: Pool
     let load: Load
+    let checker: InvariantChecker
     let tally = Tally()
     let measured = Measured()
     let resources = ResourceWatch()
@@ -23,7 +25,15 @@ struct Stage: Sendable {
             try ConnectionOptions(world.url(user: "chaos_upstream"), applicationName: "chaos upstream"),
             size: 2
         )
-        load = Load(upstream: upstream, admin: admin, depth: plan.depth)
+        let keys = try await world.command(embark, ["key", "new"])
+        let data = try await admin.run(Self.dataDirectory())[0].value
+        checker = InvariantChecker(
+            database: world.server.url,
+            ledger: try Ledger(file: URL(filePath: world.ledgerPath)),
+            canaries: try Canary.all(keys: keys),
+            texts: [URL(filePath: world.logs), URL(filePath: data + "/server.log")]
+        )
+        load = Load(upstream: upstream, admin: admin, depth: plan.depth, checker: checker)
         var slots: [WorkerSlot] = []
         for number in 1...plan.workers {
             let proxy = try TCPProxy(to: world.server.port)
@@ -35,7 +45,6 @@ struct Stage: Sendable {
                 )
             )
         }
-        let keys = try await world.command(embark, ["key", "new"])
         fleet = Fleet(
             slots: slots,
             embark: embark,
@@ -134,6 +143,7 @@ struct Stage: Sendable {
                 if ContinuousClock.now - told >= .seconds(10) {
                     told = .now
                     measured.note { $0.progress.append((seconds, steps)) }
+                    await remember()
                     say("\(Int(seconds)) s: \(load.acknowledged) signups, \(steps) steps; \(tally)")
                 }
                 let isReached =
@@ -146,9 +156,26 @@ struct Stage: Sendable {
         measured.note { $0.stormSeconds = seconds }
     }
 
+    /// The history so far, to see at the end that it has stayed.
+    private func remember() async {
+        do {
+            try await checker.snapshot()
+        } catch {
+            // PostgreSQL is away on purpose: at the next turn.
+        }
+    }
+
     /// Returns when `body` has, and each trouble has come to its end.
     private func unleash(_ troubles: Set<Trouble>, _ body: @escaping @Sendable () async throws -> Void) async throws {
-        let hand = Troubles(world: world, fleet: fleet, plan: plan, tally: tally, admin: admin, upstream: upstream)
+        let hand = Troubles(
+            world: world,
+            fleet: fleet,
+            plan: plan,
+            tally: tally,
+            checker: checker,
+            admin: admin,
+            upstream: upstream
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
             for trouble in troubles { group.addTask { try await hand.run(trouble) } }
             try await body()
@@ -185,15 +212,25 @@ struct Stage: Sendable {
     }
 
     private func writeLedger() throws {
-        let lines = world.simulator.takeLedger().map { $0 + "\n" }.joined()
+        let taken = world.simulator.takeLedger()
+        tally.add(Self.calls, taken.count { $0.contains(#""kind":"request""#) })
+        tally.add(Self.spoiledCalls, taken.count { $0.contains(#""kind":"fault""#) })
+        let lines = taken.map { $0 + "\n" }.joined()
         let file = try FileHandle(forWritingTo: URL(filePath: world.ledgerPath))
         try file.seekToEnd()
         try file.write(contentsOf: Data(lines.utf8))
         try file.close()
     }
 
+    static let calls = "calls"
+    static let spoiledCalls = "calls at fault"
+
     // MARK: Statements
 
+    private static let dataDirectory = Statement<Single<String>>(
+        "chaos_data",
+        "SELECT current_setting('data_directory')"
+    )
     private static let now = Statement<Single<Timestamp>>("chaos_now", "SELECT clock_timestamp()")
     private static let stepsBetween = Statement<Single<Int64>, Timestamp, Timestamp>(
         "chaos_steps_between",

@@ -1,6 +1,7 @@
 /// Faults let loose: each in a task of its own, with dice of its own, until it is cancelled.
 import Foundation
 import GraphSimulator
+import Invariants
 import Postgres
 import Support
 import Synchronization
@@ -25,20 +26,27 @@ struct Troubles: Sendable {
     let fleet: Fleet
     let plan: ChaosPlan
     let tally: Tally
+    let checker: InvariantChecker
     /// The superuser's.
     let admin: Pool
     let upstream: Pool
 
     /// At every endpoint, together about a tenth of all calls. What holds a slot until its deadline is rare, and so are
-    /// limits: an account that rests is not what a run is for.
+    /// limits: of accounts, for minutes, and seldom of the credit line, because everything would wait for it.
     static let graphFaults = """
         {"*": {"http500": 0.012, "html502": 0.010, "reset_before": 0.014, "reset_after": 0.014, "transient": 0.012,
                "code:2": 0.010, "code:131000": 0.008, "bad_json": 0.006, "truncated": 0.004, "malformed": 0.002,
                "wrong_length": 0.001, "deep_json": 0.001, "long_header": 0.0005, "huge": 0.00002, "nul": 0.001,
                "lone_surrogate": 0.001, "huge_number": 0.001, "silent_before": 0.0003, "silent_after": 0.0003,
-               "slow": 0.0002, "usage:100:1": 0.001, "code:80007": 0.0003, "code:133016": 0.0001},
-         "exchange_code": {"code:4": 0.0001}}
+               "slow": 0.0002},
+         "phone_numbers": {"usage:100:1": 0.006, "code:80007": 0.002},
+         "subscribe_app": {"usage:100:1": 0.006, "code:80007": 0.002},
+         "list_allocations": {"usage_raw:{\\"0\\":[{\\"estimated_time_to_regain_access\\":0.05}]}": 0.0002},
+         "register_phone": {"code:133016": 0.0002}}
         """
+
+    /// Until a worker that was cut off has its connections again, and what it has missed.
+    private static let wakingSeconds = 5.0
 
     func run(_ trouble: Trouble) async throws {
         var dice = SeededGenerator(seed: plan.seed &+ UInt64(Trouble.allCases.firstIndex(of: trouble) ?? 0) &* 7919)
@@ -71,8 +79,10 @@ struct Troubles: Sendable {
             await pause(.random(in: 2...15, using: &dice))
             guard let slot = anyWorker(&dice), slot.send(SIGSTOP) else { continue }
             tally.add(Trouble.zombie.tallied)
+            let since = Date.now
             await pause(.random(in: 15...55, using: &dice))
             slot.send(SIGCONT)
+            await checker.excuse(since..<Date.now + Self.wakingSeconds)
         }
     }
 
@@ -90,9 +100,11 @@ struct Troubles: Sendable {
             let away = Double.random(in: 0...3, using: &dice)
             // To its end, also when the run ends meanwhile: the server has to be there for the rest.
             try await Task {
+                let since = Date.now
                 try await world.server.stop(.immediate)
                 await pause(away)
                 try await world.server.start()
+                await checker.excuse(since..<Date.now + Self.wakingSeconds)
             }.value
             tally.add(Trouble.crash.tallied)
         }
@@ -125,8 +137,10 @@ struct Troubles: Sendable {
             guard let slot = fleet.slots.randomElement(using: &dice) else { return }
             if Bool.random(using: &dice) { slot.proxy.freeze() } else { slot.proxy.freezeAnswers() }
             tally.add(Trouble.network.tallied)
+            let since = Date.now
             await pause(.random(in: 0.5...25, using: &dice))
             slot.proxy.thaw()
+            await checker.excuse(since..<Date.now + Self.wakingSeconds)
         }
     }
 

@@ -18,6 +18,7 @@ public actor InvariantChecker {
     private let propagationSeconds: Double
     private var snapshots = Snapshots()
     private var acknowledged: [Int64] = []
+    private var deaf: [Range<Date>] = []
 
     /// - Parameters:
     ///   - database: the URL of a superuser: the checks read all tables, embark.secrets included.
@@ -26,8 +27,7 @@ public actor InvariantChecker {
     ///     arguments of processes.
     ///   - propagationSeconds: for how long behind an answer that throttles calls may come that had been let go: a worker looks
     ///     at the pauses twice a second and is notified besides, makes its call a commit later, and may have to wait for a
-    ///     processor. A run adds its longest SIGSTOP of a worker and, where it makes connections half-open, the time until that
-    ///     is noticed.
+    ///     processor.
     public init(
         database: String,
         ledger: Ledger,
@@ -43,6 +43,10 @@ public actor InvariantChecker {
 
     /// Ids that a commit has given to upstream: those signups must be there at the end.
     public func acknowledge(_ ids: some Sequence<Int64>) { acknowledged += ids }
+
+    /// A time in which some worker was stopped or cut off from its database, so that nothing could tell it of a throttle: what
+    /// came then is not held against it.
+    public func excuse(_ time: Range<Date>) { deaf.append(time) }
 
     /// Remembers the history so far, to see at the end that it has stayed. A row is written some moments after the time in it, so
     /// what is younger than `behind` is left to the next snapshot.
@@ -88,6 +92,13 @@ public actor InvariantChecker {
             for id in acknowledged[start..<min(start + 100_000, acknowledged.count)] { ids.append(id) }
             _ = try await connection.run(insert(ids))
         }
+        let excuse = Statement<NoRow, [Double], [Double]>(
+            "excuse",
+            "INSERT INTO deaf (since, until) SELECT * FROM unnest($1::float8[], $2::float8[])"
+        )
+        _ = try await connection.run(
+            excuse(deaf.map(\.lowerBound.timeIntervalSince1970), deaf.map(\.upperBound.timeIntervalSince1970))
+        )
         try await ledger.load(over: connection)
     }
 

@@ -24,4 +24,6 @@ CREATE TEMP TABLE ledger (
     message         text,
     regain_seconds  double precision
 );
+-- When a worker could hear nothing: stopped, or without its database.
+CREATE TEMP TABLE deaf (since double precision NOT NULL, until double precision NOT NULL);
 CREATE TEMP TABLE acknowledged (id bigint NOT NULL);

@@ -90,4 +90,5 @@ SELECT (SELECT min(s.id) FROM embark.signups AS s WHERE s.waba_id = (array_agg(e
               count(*), to_timestamp(e.since), to_timestamp(min(e.at)), (array_agg(e.method ORDER BY e.n))[1],
               (array_agg(e.path ORDER BY e.n))[1]) AS seen
   FROM early AS e
+ WHERE NOT EXISTS (SELECT FROM deaf AS d WHERE e.at BETWEEN d.since AND d.until)
  GROUP BY e.scope, e.since, e.until
