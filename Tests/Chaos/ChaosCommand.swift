@@ -9,23 +9,10 @@ struct ChaosCommand: AsyncParsableCommand {
         commandName: "scripts/chaos",
         abstract: "Runs Embark under faults, and checks that nothing was lost and nothing doubled.",
         discussion: """
-            Starts a PostgreSQL of its own, a simulated Graph API, and worker processes, each
-            behind a proxy of its own; enqueues signups without a pause; and lets faults
-            loose. At the end it reads the database and the simulator's ledger, and prints
-            each broken invariant with the signup's whole history. All of it on loopback,
-            and gone afterwards; when something is broken the run's folder is kept.
-
             FAULTS
             \(Trouble.list)
 
-            EXAMPLES
-              scripts/chaos                               the mixed run, two minutes
-              scripts/chaos --faults kill,crash --seed 7
-              scripts/chaos --short                       what CI runs
-              scripts/chaos --long                        what ARCHITECTURE.md quotes
-              scripts/chaos --soak --plot soak.svg        30 minutes of memory and descriptors
-
-            Exit code: 0 when every invariant held and what was asked for was reached, else 1.
+            scripts/chaos --help has examples.
             """
     )
 

@@ -53,6 +53,8 @@ struct ChaosPlan: Sendable {
     var concurrency = 32
     /// Signups that are worked on at a time.
     var depth = 400
+    /// No more of them are enqueued than this many a second.
+    var signupsPerSecondMax = 10_000.0
     var troubles = Set(Trouble.allCases)
     /// Rounds of the same load without and with kills, to compare how much gets done; 0 for no comparison.
     var comparisons = 0
@@ -98,7 +100,8 @@ struct ChaosPlan: Sendable {
     static var soak: ChaosPlan {
         var plan = ChaosPlan()
         plan.workers = 2
-        plan.depth = 60
+        plan.depth = 100
+        plan.signupsPerSecondMax = 20
         plan.troubles = [.crash, .cut, .network, .graph, .operators]
         plan.secondsMin = 30 * 60
         plan.secondsMax = 30 * 60

@@ -94,21 +94,21 @@ final class Load: Sendable {
 
     private let upstream: Pool
     private let admin: Pool
-    private let depth: Int
+    private let plan: ChaosPlan
     private let checker: InvariantChecker
     private let acknowledgedCount = Atomic(0)
 
-    init(upstream: Pool, admin: Pool, depth: Int, checker: InvariantChecker) {
+    init(upstream: Pool, admin: Pool, plan: ChaosPlan, checker: InvariantChecker) {
         self.checker = checker
         self.upstream = upstream
         self.admin = admin
-        self.depth = depth
+        self.plan = plan
     }
 
     /// Signups 1 to this number have been acknowledged.
     var acknowledged: Int { acknowledgedCount.load(ordering: .acquiring) }
 
-    /// Keeps `depth` signups in work until the task is cancelled, and returns behind a batch: none is left unknown.
+    /// Keeps as many signups in work as the plan says until the task is cancelled, and returns behind a batch: none is left unknown.
     func run() async throws {
         while !Task.isCancelled {
             let working: Int64
@@ -118,13 +118,14 @@ final class Load: Sendable {
                 await pause(0.1)
                 continue
             }
-            if Int(working) > depth - Self.batch {
+            if Int(working) > plan.depth - Self.batch {
                 await pause(0.01)
                 continue
             }
             let first = acknowledged + 1
             await checker.acknowledge(try await enqueue(first..<(first + Self.batch)))
             acknowledgedCount.store(first + Self.batch - 1, ordering: .releasing)
+            await pause(Double(Self.batch) / plan.signupsPerSecondMax)
         }
     }
 

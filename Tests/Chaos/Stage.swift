@@ -33,7 +33,7 @@ struct Stage: Sendable {
             canaries: try Canary.all(keys: keys),
             texts: [URL(filePath: world.logs), URL(filePath: data + "/server.log")]
         )
-        load = Load(upstream: upstream, admin: admin, depth: plan.depth, checker: checker)
+        load = Load(upstream: upstream, admin: admin, plan: plan, checker: checker)
         var slots: [WorkerSlot] = []
         for number in 1...plan.workers {
             let proxy = try TCPProxy(to: world.server.port)
@@ -188,7 +188,7 @@ struct Stage: Sendable {
         }
     }
 
-    /// Retries are brought forward; what a limit of Graph's has put to rest is left alone until its time.
+    /// Retries are brought forward, but for shares, which are read back a minute after the post and not sooner. What a limit of Graph's has put to rest is left alone until its time.
     private func settle() async throws {
         let end = ContinuousClock.now + .seconds(plan.settleSecondsMax)
         var told: Int64 = 0
@@ -256,7 +256,7 @@ struct Stage: Sendable {
         """
         UPDATE embark.jobs SET due_at = clock_timestamp()
          WHERE signup_id IN (SELECT signup_id FROM embark.jobs
-                              WHERE lease_id IS NULL AND due_at > clock_timestamp() FOR UPDATE SKIP LOCKED)
+                              WHERE lease_id IS NULL AND step <> 'share_credit_line' AND due_at > clock_timestamp() FOR UPDATE SKIP LOCKED)
         """
     )
 }

@@ -34,7 +34,7 @@ struct Troubles: Sendable {
     /// At every endpoint, together about a tenth of all calls. What holds a slot until its deadline is rare, and so are
     /// limits: of accounts, for minutes, and seldom of the credit line, because everything would wait for it.
     static let graphFaults = """
-        {"*": {"http500": 0.012, "html502": 0.010, "reset_before": 0.014, "reset_after": 0.014, "transient": 0.012,
+        {"*": {"http500": 0.018, "html502": 0.018, "reset_before": 0.014, "reset_after": 0.014, "transient": 0.012,
                "code:2": 0.010, "code:131000": 0.008, "bad_json": 0.006, "truncated": 0.004, "malformed": 0.002,
                "wrong_length": 0.001, "deep_json": 0.001, "long_header": 0.0005, "huge": 0.00002, "nul": 0.001,
                "lone_surrogate": 0.001, "huge_number": 0.001, "silent_before": 0.0003, "silent_after": 0.0003,
