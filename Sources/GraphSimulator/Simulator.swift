@@ -59,6 +59,19 @@ public final class Simulator: Sendable {
         }
     }
 
+    /// What a person sees who looks the account up, whatever became of the calls: whether a step's effect is there.
+    public func hasHappened(_ step: String, wabaID: String, phoneNumberID: String) -> Bool {
+        core.withLock { core in
+            switch step {
+            case "share_credit_line": core.graph.fundedBy[wabaID] != nil
+            case "sync_contacts": core.graph.phones[phoneNumberID]?.synced.contains("smb_app_state_sync") == true
+            case "sync_history": core.graph.phones[phoneNumberID]?.synced.contains("history") == true
+            case "register_phone": core.graph.phones[phoneNumberID]?.isConnected == true
+            default: false
+            }
+        }
+    }
+
     /// From now on these faults come.
     public func use(_ faults: FaultPlan) { core.withLock { $0.faults = faults } }
 

@@ -14,7 +14,7 @@ enum Trouble: String, CaseIterable, Sendable {
         case .cut: "connections ended by PostgreSQL, every 0.5 to 3 s"
         case .network: "a worker's network to PostgreSQL that goes silent"
         case .graph: "a tenth of all calls to Graph at fault, before and after the effect"
-        case .operators: "replays and renewals of what has failed"
+        case .operators: "replays, resolutions and renewals of what has failed"
         }
     }
 

@@ -153,20 +153,27 @@ struct Troubles: Sendable {
     private static let failed = Statement<FailedSignup>(
         "chaos_failed",
         """
-        SELECT id, external_id, waiting_on::text FROM embark.signups
-         WHERE state = 'failed' AND generation < 4 ORDER BY updated_at LIMIT 50
+        SELECT id, external_id, waiting_on::text, failed_step, error_code = 'effect_uncertain' FROM embark.signups
+         WHERE state = 'failed' AND generation < 4
+           AND (error_code <> 'effect_uncertain' OR updated_at < now() - interval '2 minutes')
+         ORDER BY updated_at LIMIT 100
         """
     )
     private static let replay = Statement<Single<Int32>, Int64>(
         "chaos_replay",
         "SELECT embark.replay(signup_id => $1, actor => 'chaos', reason => 'chaos')"
     )
+    private static let resolve = Statement<Single<String>, Int64, Bool>(
+        "chaos_resolve",
+        "SELECT embark.resolve(signup_id => $1, effect_happened => $2, actor => 'chaos', reason => 'looked it up')"
+    )
     private static let renew = Statement<Single<Int64>, String, String>(
         "chaos_renew",
         "SELECT embark.renew_signup(external_id => $1, code => $2)"
     )
 
-    /// Operators who replay, and customers who go through the popup again.
+    /// Operators who replay, or look up what nobody knows, when every call has ended; and customers who go through the popup
+    /// again.
     private func replay(_ dice: inout SeededGenerator) async {
         while !Task.isCancelled {
             await pause(.random(in: 1...4, using: &dice))
@@ -182,10 +189,19 @@ struct Troubles: Sendable {
 
     private func move(_ signup: FailedSignup, _ number: UInt32) async {
         do throws(PostgresError) {
-            if signup.waitingOn == "operator" {
+            if signup.isUncertain, let n = signup.number {
+                let wish = Wish(n: n)
+                let hasHappened = world.simulator.hasHappened(
+                    signup.step,
+                    wabaID: wish.wabaID,
+                    phoneNumberID: wish.phoneID
+                )
+                _ = try await admin.run(Self.resolve(signup.id, hasHappened), deadline: .seconds(5))
+                tally.add("resolutions")
+            } else if signup.waitingOn == "operator" {
                 _ = try await admin.run(Self.replay(signup.id), deadline: .seconds(5))
                 tally.add("replays")
-            } else if let n = Int(signup.externalID.dropFirst("chaos-".count)) {
+            } else if let n = signup.number {
                 let code = Wish(n: n).code(renewal: Int(number))
                 _ = try await upstream.run(Self.renew(signup.externalID, code), deadline: .seconds(5))
                 tally.add("renewals")
@@ -201,12 +217,19 @@ struct FailedSignup: RowDecodable, Sendable {
     let id: Int64
     let externalID: String
     let waitingOn: String
+    let step: String
+    let isUncertain: Bool
 
-    static let columnTypes: [PostgresType] = [.int8, .text, .text]
+    /// As `Wish` has it.
+    var number: Int? { Int(externalID.dropFirst("chaos-".count)) }
+
+    static let columnTypes: [PostgresType] = [.int8, .text, .text, .text, .bool]
 
     init(_ row: inout RowReader) throws(PostgresError) {
         id = try row.next()
         externalID = try row.next()
         waitingOn = try row.next()
+        step = try row.next()
+        isUncertain = try row.next()
     }
 }

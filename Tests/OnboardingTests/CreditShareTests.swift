@@ -152,6 +152,28 @@ struct CreditShareTests {
             expected: "fail other_waba, operator"
         ),
         Case(name: "a reading that fails is read again", events: [.silent(.readAccount)], expected: "retry no_answer"),
+        // What names no account does not say that nothing funds it: a post would be the second.
+        Case(name: "an empty answer", events: [.ok(.readAccount, [:])], expected: "retry malformed_answer"),
+        Case(
+            name: "an answer about nothing",
+            events: [.ok(.readAccount, ["success": true])],
+            expected: "retry malformed_answer"
+        ),
+        Case(
+            name: "an answer about another account",
+            events: [.ok(.readAccount, ["id": "6", "owner_business_info": ["id": "9"]])],
+            expected: "retry malformed_answer"
+        ),
+        Case(
+            name: "a list that is none",
+            events: [funded, .ok(.listAllocations, ["success": true])],
+            expected: "retry malformed_answer"
+        ),
+        Case(
+            name: "an answer about another allocation",
+            events: [funded, listed, .ok(.readAllocation, ["id": "6", "receiving_credential": ["id": "777"]])],
+            expected: "retry malformed_answer"
+        ),
     ]
 
     /// The method of two calls: an allocation for the customer's business, and its attachment to the account. Each leaves
@@ -181,6 +203,7 @@ struct CreditShareTests {
     static let twoCalls = [
         two("allocations are looked for first", [unfunded], "call list_allocations"),
         two("one is made where there is none", [unfunded, none], "call share_allocation"),
+        two("a list that is none", [unfunded, .ok(.listAllocations, [:])], "retry malformed_answer"),
         two("and attached", [unfunded, none, allocated], "call attach_allocation"),
         two("which ends it", [unfunded, none, allocated, attached], "done"),
         two("one that is there is not made again", [unfunded, listed], "call attach_allocation"),

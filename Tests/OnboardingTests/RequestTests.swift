@@ -98,7 +98,10 @@ struct RequestTests {
 
     @Test("registering sends the PIN as a JSON string, leading zeros and all")
     func register() throws {
-        let pending = StepEvent.ok(.readPhone, ["status": "PENDING", "platform_type": "NOT_APPLICABLE", "id": "1"])
+        let pending = StepEvent.ok(
+            .readPhone,
+            ["status": "PENDING", "platform_type": "NOT_APPLICABLE", "id": .string(Fixture.phoneID)]
+        )
         let request = try call(.registerPhone, Fixture.context(), after: [pending])
         #expect(request.method == .post)
         #expect(request.path == "106540352242922/register")

@@ -197,12 +197,24 @@ struct VerdictTests {
     ]
 
     static let register: [Case] = {
-        let pending = StepEvent.ok(.readPhone, ["status": "PENDING", "platform_type": "NOT_APPLICABLE"])
-        let connected = StepEvent.ok(.readPhone, ["status": "CONNECTED", "platform_type": "CLOUD_API"])
-        let elsewhere = StepEvent.ok(.readPhone, ["status": "CONNECTED", "platform_type": "ON_PREMISE"])
+        let pending = StepEvent.ok(
+            .readPhone,
+            ["id": .string(Fixture.phoneID), "status": "PENDING", "platform_type": "NOT_APPLICABLE"]
+        )
+        let connected = StepEvent.ok(
+            .readPhone,
+            ["id": .string(Fixture.phoneID), "status": "CONNECTED", "platform_type": "CLOUD_API"]
+        )
+        let elsewhere = StepEvent.ok(
+            .readPhone,
+            ["id": .string(Fixture.phoneID), "status": "CONNECTED", "platform_type": "ON_PREMISE"]
+        )
         return [
             Case(step: .registerPhone, events: [], expected: "call read_phone"),
             Case(step: .registerPhone, events: [connected], expected: "done"),
+            // What names no number does not say that it is not registered.
+            Case(step: .registerPhone, events: [.ok(.readPhone, [:])], expected: "retry malformed_answer"),
+            Case(step: .registerPhone, events: [.ok(.readPhone, ["id": "1"])], expected: "retry malformed_answer"),
             Case(step: .registerPhone, events: [pending], expected: "call register_phone"),
             Case(step: .registerPhone, events: [elsewhere], expected: "call register_phone"),
             Case(step: .registerPhone, events: [pending, .ok(.registerPhone, ["success": true])], expected: "done"),

@@ -45,4 +45,7 @@ public indirect enum JSON: Sendable, Equatable {
         case .null, .bool, .array, .object: nil
         }
     }
+
+    /// Whether it is what a read of this id answers: Graph puts the id into every node, whatever fields were asked for.
+    func isNode(_ id: String) -> Bool { self["id"]?.id == id }
 }

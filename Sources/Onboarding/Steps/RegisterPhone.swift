@@ -64,6 +64,9 @@ enum RegisterPhone {
         _ before: ArraySlice<StepEvent>
     ) -> StepMove {
         switch outcome {
+        // Without the number's id the answer tells nothing: above all not that the number is not registered.
+        case .value(let value) where !value.isNode(phoneNumberID):
+            return .finish(.retry(.malformed("id of the number")))
         case .value(let value) where isConnected(value): return .finish(.done(Facts()))
         case .value: break
         case .unknown(let problem), .notSent(let problem): return .finish(.retry(problem))

@@ -66,13 +66,8 @@ enum ShareCreditLine {
         if let ours = knowledge.credentials.first(where: { $0.value == funding })?.key {
             return .finish(.done(Facts(allocationConfigID: ours)))
         }
-        if let stored = context.signup.allocationConfigID, knowledge.credentials[stored] == nil {
-            return readAllocation(stored)
-        }
-        guard let allocations = knowledge.allocations else { return listAllocations(knowledge, creditLineID) }
-        if let unread = allocations.prefix(allocationsMax).first(where: { knowledge.credentials[$0] == nil }) {
-            return readAllocation(unread)
-        }
+        if let unread = knowledge.unreadAllocation(context) { return readAllocation(unread) }
+        guard knowledge.allocations != nil else { return listAllocations(knowledge, creditLineID) }
         return .finish(
             .fail(
                 Problem(
@@ -229,6 +224,12 @@ enum ShareCreditLine {
         var lacksAccess = false
         var wasGivenAccess = false
 
+        /// The allocation that is to be read next: the one that is known, and then those that the line has listed.
+        func unreadAllocation(_ context: StepContext) -> String? {
+            if let stored = context.signup.allocationConfigID, credentials[stored] == nil { return stored }
+            return allocations?.prefix(allocationsMax).first { credentials[$0] == nil }
+        }
+
         /// Takes an answer in; returns a verdict when the step ends with it.
         mutating func learn(_ event: StepEvent, wabaID: String, _ context: StepContext) -> Verdict? {
             guard case .answer(let endpoint, let answer) = event else {
@@ -246,7 +247,7 @@ enum ShareCreditLine {
                 break
             }
             switch CallOutcome(answer) {
-            case .value(let value): return learnReading(value, endpoint)
+            case .value(let value): return learnReading(value, endpoint, wabaID: wabaID, context)
             case .unknown(let problem), .notSent(let problem): return .retry(problem)
             case .refused(let error, let status):
                 let token: GraphRequest.Token = endpoint == .readAccount ? .business : .system
@@ -304,17 +305,28 @@ enum ShareCreditLine {
             return nil
         }
 
-        private mutating func learnReading(_ value: JSON, _ endpoint: Endpoint) -> Verdict? {
+        /// An answer about the account without the account's id tells nothing: above all not that nothing funds it.
+        private mutating func learnReading(
+            _ value: JSON,
+            _ endpoint: Endpoint,
+            wabaID: String,
+            _ context: StepContext
+        ) -> Verdict? {
             switch endpoint {
             case .readAccount:
+                guard value.isNode(wabaID) else { return .retry(.malformed("id of the account")) }
                 funding = .some(value["primary_funding_id"]?.id)
                 owner = value["owner_business_info"]?["id"]?.id
             case .listAllocations:
                 // The page shows a bare object where an edge normally answers with data.
-                let rows = value["data"]?.array ?? (value["id"] == nil ? [] : [value])
+                guard let rows = value["data"]?.array ?? (value["id"] == nil ? nil : [value]) else {
+                    return .retry(.malformed("data"))
+                }
                 allocations = rows.filter { $0["request_status"]?.string != "DELETED" }.compactMap { $0["id"]?.id }
             case .readAllocation:
-                guard let id = value["id"]?.id else { return .retry(.malformed("id")) }
+                guard let id = unreadAllocation(context), value.isNode(id) else {
+                    return .retry(.malformed("id of the allocation"))
+                }
                 credentials[id] = value["receiving_credential"]?["id"]?.id ?? ""
             case .assignSystemUser:
                 guard value["success"]?.bool == true else { return .retry(.malformed("success")) }
