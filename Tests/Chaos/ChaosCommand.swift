@@ -68,7 +68,8 @@ struct ChaosCommand: AsyncParsableCommand {
                 throw ValidationError("--duration must be a time such as 90s or 20m.")
             }
             plan.secondsMax = match.2 == "m" ? number * 60 : number
-            plan.secondsMin = min(plan.secondsMin, plan.secondsMax)
+            plan.secondsMin =
+                plan.goal.steps > 0 || steps != nil ? min(plan.secondsMin, plan.secondsMax) : plan.secondsMax
         }
         if let steps { plan.goal.steps = steps }
         if let workers { plan.workers = workers }
