@@ -32,25 +32,28 @@ WITH picked AS MATERIALIZED (
                WHEN j.give_up_at IS NULL THEN
                    clock_timestamp() + (SELECT h.seconds FROM unnest($5::text[], $9::double precision[]) AS h (step, seconds)
                                          WHERE h.step = j.step) * interval '1 second'
-               WHEN isfinite(j.due_at) THEN j.give_up_at + (clock_timestamp() - j.due_at)
+               -- Times at the ends of what there is cannot be added to: no version of Embark writes them, and they must not stop
+               -- a whole claim.
+               WHEN isfinite(j.due_at) THEN least(j.give_up_at, timestamptz '9999-12-31 00:00Z')
+                                            + (clock_timestamp() - greatest(j.due_at, timestamptz '2000-01-01 00:00Z'))
                ELSE j.give_up_at END,
            -- A row that still names a worker was never given back: that worker was interrupted.
-           interrupted = j.interrupted + CASE WHEN j.worker_id IS NULL THEN 0 ELSE 1 END
+           interrupted = least(j.interrupted + CASE WHEN j.worker_id IS NULL THEN 0 ELSE 1 END, 32767)
      WHERE j.ctid = ANY (ARRAY (SELECT p.place FROM picked AS p))
     RETURNING j.signup_id, j.step, j.attempt, j.sent, j.give_up_at, j.due_at, j.interrupted
 )
 SELECT c.signup_id, c.step, c.attempt, c.sent, c.interrupted::integer,
        (SELECT max(p.due_at) FROM picked AS p) AS claimed_to,
-       -- What is infinite cannot be subtracted from: no version of Embark writes it, and it must not stop a whole claim.
+       -- Nor can what is infinite be subtracted from.
        CASE WHEN isfinite(c.give_up_at) THEN extract(epoch FROM c.give_up_at - clock_timestamp()) END::double precision
            AS seconds_until_give_up,
        extract(epoch FROM c.due_at - clock_timestamp())::double precision AS lease_seconds,
        s.generation, s.flow::text, s.plan, s.waba_id, s.phone_number_id, s.business_id, s.currency,
        s.redirect_uri, s.data_localization_region, s.override_callback_uri, s.test_recipient, s.test_message,
        s.allocation_config_id, s.test_message_id,
-       CASE WHEN isfinite(s.code_issued_at) THEN extract(epoch FROM s.code_issued_at + interval '30 s' - clock_timestamp())
+       CASE WHEN isfinite(s.code_issued_at) THEN extract(epoch FROM s.code_issued_at - clock_timestamp()) + 30
        END::double precision AS code_seconds_left,
-       x.code, x.pin, x.sealed_pin, x.sealed_token, x.verify_token
+       x.signup_id IS NOT NULL AS has_secrets, x.code, x.pin, x.sealed_pin, x.sealed_token, x.verify_token
   FROM claimed AS c
   LEFT JOIN embark.signups AS s ON s.id = c.signup_id
   LEFT JOIN embark.secrets AS x ON x.signup_id = c.signup_id

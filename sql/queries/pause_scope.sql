@@ -10,6 +10,7 @@ WITH paused AS (
                t.until,
                clock_timestamp() + CASE
                    WHEN $3 OR t.named OR t.until > clock_timestamp() OR t.until < clock_timestamp() - interval '15 minutes'
+                        OR NOT isfinite(t.set_at)
                        THEN $2 * interval '1 second'
                    ELSE greatest(least(2 * (t.until - t.set_at), interval '1 hour'), $2 * interval '1 second') END),
            set_at = CASE WHEN t.until < clock_timestamp() THEN clock_timestamp() ELSE t.set_at END,
@@ -19,5 +20,5 @@ WITH paused AS (
            credentials = excluded.credentials OR (t.credentials AND t.until > clock_timestamp())
     RETURNING t.scope, t.until
 )
-SELECT extract(epoch FROM p.until - clock_timestamp())::double precision AS seconds
+SELECT extract(epoch FROM least(p.until, clock_timestamp() + interval '10 years') - clock_timestamp())::double precision AS seconds
   FROM paused AS p, pg_notify('embark_throttles', $1)

@@ -17,6 +17,7 @@ struct HTTPMessage: Sendable {
         credentials: Credentials,
         settings: GraphSettings
     ) throws(UnsendableRequest) -> HTTPMessage {
+        guard isPlain(request.path) else { throw UnsendableRequest(reason: "the path holds more than ids and names") }
         let token = try token(request.token, credentials)
         var query = request.query
         var proof: [GraphRequest.Field] = []
@@ -42,6 +43,20 @@ struct HTTPMessage: Sendable {
             message.body = ByteBuffer(string: form(proof + fields))
         }
         return message
+    }
+
+    /// Whether a path is words and ids between single slashes: what it holds must not name another object, or another call.
+    private static func isPlain(_ path: String) -> Bool {
+        var last = UInt8(ascii: "/")
+        for byte in path.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"): break
+            case UInt8(ascii: "/") where last != byte: break
+            default: return false
+            }
+            last = byte
+        }
+        return last != UInt8(ascii: "/")
     }
 
     private static func token(

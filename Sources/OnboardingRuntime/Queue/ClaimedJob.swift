@@ -88,11 +88,17 @@ struct ClaimRow: RowDecodable {
     let claimedTo: Timestamp
     let job: Result<ClaimedJob, PoisonRow>
 
+    /// Whether it may be what ends its workers. One that is only set aside is not run, and can end none.
+    var runsAlone: Bool {
+        guard case .success = job else { return false }
+        return (Interruptions.aloneFrom..<Interruptions.max).contains(Int(interrupted))
+    }
+
     static let columnTypes: [PostgresType] = [
         .int8, .text, .int4, .bool, .int4, .timestamptz, .float8, .float8,
         .int4, .text, [String].postgresType, .text, .text, .text, .text,
         .text, .text, .text, .text, .text, .text, .text,
-        .float8, .text, .text, .text, .text, .text,
+        .float8, .bool, .text, .text, .text, .text, .text,
     ]
 
     init(_ row: inout RowReader) throws(PostgresError) {
@@ -105,6 +111,35 @@ struct ClaimRow: RowDecodable {
         let secondsUntilGiveUp: Double? = try row.next()
         let leaseSeconds: Double = try row.next()
         let generation: Int32? = try row.next()
+        self.generation = generation ?? 0
+        do throws(PostgresError) {
+            job = try Self.job(
+                signupID,
+                stepName,
+                generation,
+                attempt: attempt,
+                wasSent: wasSent,
+                secondsUntilGiveUp: secondsUntilGiveUp,
+                leaseSeconds: leaseSeconds,
+                &row
+            )
+        } catch {
+            // The rest of the claim is healthy: an array with another form than any of ours must not keep it waiting.
+            job = .failure(PoisonRow(reason: "its row cannot be read: \(error)"))
+        }
+    }
+
+    /// What stands behind the job's own columns: the signup and its secrets.
+    private static func job(
+        _ signupID: Int64,
+        _ stepName: String,
+        _ generation: Int32?,
+        attempt: Int32,
+        wasSent: Bool,
+        secondsUntilGiveUp: Double?,
+        leaseSeconds: Double,
+        _ row: inout RowReader
+    ) throws(PostgresError) -> Result<ClaimedJob, PoisonRow> {
         let flowName: String? = try row.next()
         let stepNames: [String]? = try row.next()
         let wabaID: String? = try row.next()
@@ -119,33 +154,44 @@ struct ClaimRow: RowDecodable {
         let allocationConfigID: String? = try row.next()
         let testMessageID: String? = try row.next()
         let codeSecondsLeft: Double? = try row.next()
+        let hasSecrets: Bool = try row.next()
         let code: String? = try row.next()
         let pin: String? = try row.next()
         let sealedPIN: String? = try row.next()
         let sealedToken: String? = try row.next()
         let verifyToken: String? = try row.next()
-        self.generation = generation ?? 0
-
         guard let generation, let flowName, let stepNames else {
-            job = .failure(PoisonRow(reason: "the job's signup does not exist"))
-            return
+            return .failure(PoisonRow(reason: "the job's signup does not exist"))
         }
         guard let step = Step(rawValue: stepName) else {
-            job = .failure(PoisonRow(reason: "this version of embark does not know the step"))
-            return
+            return .failure(PoisonRow(reason: "this version of embark does not know the step"))
         }
         guard let flow = Flow(rawValue: flowName) else {
-            job = .failure(PoisonRow(reason: "this version of embark does not know the flow"))
-            return
+            return .failure(PoisonRow(reason: "this version of embark does not know the flow"))
         }
         let plan: Plan
         do throws(MalformedPlan) {
             plan = try Plan(stepNames: stepNames)
         } catch {
-            job = .failure(PoisonRow(reason: error.description))
-            return
+            return .failure(PoisonRow(reason: error.description))
         }
-        job = .success(
+        guard plan.steps.contains(step) else {
+            return .failure(PoisonRow(reason: "the signup's plan does not have the step \(stepName)"))
+        }
+        guard hasSecrets else {
+            return .failure(PoisonRow(reason: "the signup has no row in embark.secrets"))
+        }
+        // They enter the paths of calls.
+        let noID: String? =
+            switch false {
+            case isID(wabaID): "waba_id"
+            case isID(phoneNumberID): "phone_number_id"
+            case isID(businessID): "business_id"
+            case isID(allocationConfigID): "allocation_config_id"
+            default: nil
+            }
+        if let noID { return .failure(PoisonRow(reason: "the signup's \(noID) is not 1 to 32 digits")) }
+        return .success(
             ClaimedJob(
                 signupID: signupID,
                 step: step,
@@ -183,6 +229,9 @@ struct ClaimRow: RowDecodable {
         )
     }
 }
+
+/// Where there is none, none is wrong.
+private func isID(_ text: String?) -> Bool { text.map(Installation.isGraphID) ?? true }
 
 /// A row of read_credit_share.sql.
 struct RecordedShare: RowDecodable {

@@ -213,7 +213,9 @@ enum StorableText {
     static func id(_ text: String) -> String { cut(text, idCharactersMax) }
 
     private static func cut(_ text: String, _ limit: Int) -> String {
-        let clean = Scrubber.scrub(text).replacing("\0", with: "\u{FFFD}")
+        // No more of a megabyte is looked at than can be left of it; a token that the end of that cuts is one still.
+        let beginning = String(String.UnicodeScalarView(text.unicodeScalars.prefix(4 * limit)))
+        let clean = Scrubber.scrub(beginning).replacing("\0", with: "\u{FFFD}")
         guard clean.unicodeScalars.count > limit else { return clean }
         return String(clean.unicodeScalars.prefix(limit)) + "…"
     }

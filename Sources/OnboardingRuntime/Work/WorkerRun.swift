@@ -174,7 +174,7 @@ final class WorkerRun: Sendable {
             $0.lastClaim = .now
         }
         note(rows, .now - asked)
-        if rows.contains(where: { $0.interrupted >= Interruptions.aloneFrom }) {
+        if rows.contains(where: \.runsAlone) {
             try await startAlone(rows, leaseID: leaseID, asked: asked, &jobs)
         } else {
             for row in rows { start(row, leaseID: leaseID, asked: asked, &jobs) }
@@ -190,9 +190,9 @@ final class WorkerRun: Sendable {
         asked: ContinuousClock.Instant,
         _ jobs: inout DiscardingTaskGroup
     ) async throws(PostgresError) {
-        let suspects = rows.filter { $0.interrupted >= Interruptions.aloneFrom }
+        let suspects = rows.filter(\.runsAlone)
         let chosen = held.count == 0 ? suspects.first?.signupID : nil
-        let others = rows.filter { chosen == nil ? $0.interrupted >= Interruptions.aloneFrom : $0.signupID != chosen }
+        let others = rows.filter { chosen == nil ? $0.runsAlone : $0.signupID != chosen }
         held.runsAlone = true
         // Also when the giving back fails: the leases end by themselves, and the worker goes on.
         defer { held.endAloneIfEmpty() }
