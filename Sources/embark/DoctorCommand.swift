@@ -36,7 +36,7 @@ struct DoctorCommand: AsyncParsableCommand {
             // On a terminal in lines that fit, in a pipe each finding and each remedy on one.
             let columns = isatty(STDOUT_FILENO) == 1 ? max(Terminal.size().columns - Self.indent, 20) : Int.max
             let rows = findings.flatMap { finding in
-                let words = Output.printable(finding.message)
+                let words = Output.oneLine(finding.message)
                 let texts =
                     TerminalText.wrapped(words, columns: columns, linesMax: .max)
                     + (finding.remedy.map { Self.arrow(Output.printable($0), columns) } ?? [])

@@ -23,7 +23,9 @@ struct Output {
         usesColor ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
     }
 
+    /// JSON goes out as it is but for what a terminal would obey, which is escaped: the same value to whoever reads it.
     func line(_ text: String = "") {
+        let text = format == .table ? text : TerminalText.escaped(json: text)
         FileHandle.standardOutput.write(Data((text + "\n").utf8))
     }
 
@@ -56,7 +58,7 @@ struct Output {
         rows: [[String]],
         painted: (String, Bool) -> String = { cell, _ in cell }
     ) -> [String] {
-        let rows = [header] + rows.map { $0.map { printable($0) } }
+        let rows = [header] + rows.map(Self.cells)
         let widths = header.indices.map { column in rows.map { TerminalText.columns($0[column]) }.max() ?? 0 }
         return rows.enumerated().map { index, row in
             let cells = row.indices.map { column -> String in
@@ -69,6 +71,23 @@ struct Output {
             return String(text[..<(text.lastIndex { $0 != " " }.map(text.index(after:)) ?? text.startIndex)])
         }
     }
+
+    /// Columns of a cell that others stand behind, and of any text on one line: more than what Embark takes in or writes. What is longer
+    /// was written past it, and would make every line of a page as long.
+    private static let cellColumnsMax = 512
+    private static let textColumnsMax = 2048
+
+    private static func cells(_ row: [String]) -> [String] {
+        row.enumerated().map { cut($1, $0 == row.count - 1 ? textColumnsMax : cellColumnsMax) }
+    }
+
+    private static func cut(_ text: String, _ columns: Int) -> String {
+        let beginning = text.unicodeScalars.prefix(columns * 8)
+        return TerminalText.clipped(printable(String(String.UnicodeScalarView(beginning))), columns)
+    }
+
+    /// The same on one line, and no longer than anything that Embark writes.
+    static func oneLine(_ text: String) -> String { cut(text, textColumnsMax) }
 
     /// Text from elsewhere without what a terminal would obey.
     static func printable(_ text: String, keepingLines: Bool = false) -> String {

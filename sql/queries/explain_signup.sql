@@ -2,12 +2,14 @@
 -- generation that ended with an error, what keeps its job from being called, and who gave it up.
 --   $1 bigint id or NULL   $2 text external_id or NULL
 SELECT t.id, t.external_id, t.flow, t.state, t.step, t.waiting_on, t.error_code, t.error_message,
-       t.waba_id, t.phone_number_id, t.allocation_config_id, t.warnings, t.generation,
+       t.waba_id, t.phone_number_id, t.allocation_config_id,
+       ARRAY (SELECT coalesce(n.name, '') FROM unnest(t.warnings) WITH ORDINALITY AS n (name, place) ORDER BY n.place) AS warnings,
+       t.generation,
        CASE WHEN isfinite(t.updated_at) THEN clock_timestamp() - t.updated_at ELSE interval '0' END AS age,
-       s.plan,
+       ARRAY (SELECT coalesce(n.name, '') FROM unnest(s.plan) WITH ORDINALITY AS n (name, place) ORDER BY n.place) AS plan,
        ARRAY (SELECT DISTINCT k.detail ->> 'failed_step'
                 FROM embark.audit AS k
-               WHERE k.signup_id = s.id AND k.action = 'skip'
+               WHERE k.signup_id = s.id AND k.action = 'skip' AND k.detail ->> 'failed_step' IS NOT NULL
                  AND NOT EXISTS (SELECT FROM embark.attempts AS b
                                   WHERE b.signup_id = s.id AND b.step = k.detail ->> 'failed_step' AND b.verdict = 'done'
                                     AND b.finished_at > k.at)) AS skipped,
@@ -36,7 +38,8 @@ SELECT t.id, t.external_id, t.flow, t.state, t.step, t.waiting_on, t.error_code,
   -- The quota is the number's, however many signups it has had. An operator's replay may make the ninth call and none after
   -- it: with nine, the next may be made when the oldest of the last nine is 72 hours old.
   CROSS JOIN LATERAL (
-       SELECT count(*)::integer AS calls, (array_agg(q.called_at ORDER BY q.called_at DESC))[9] + interval '72 hours' AS free_at
+       SELECT count(*)::integer AS calls,
+              least((array_agg(q.called_at ORDER BY q.called_at DESC))[9], timestamptz '9999-12-31 00:00Z') + interval '72 hours' AS free_at
          FROM embark.register_calls AS q
         WHERE q.phone_number_id = t.phone_number_id
           AND q.called_at > clock_timestamp() - interval '72 hours') AS r

@@ -64,7 +64,7 @@ WITH picked AS MATERIALIZED (
     SELECT p.id FROM picked AS p ORDER BY p.id DESC LIMIT $11::integer
 )
 SELECT t.id, t.external_id, t.waba_id, t.state, t.step, t.waiting_on, t.error_code,
-       clock_timestamp() - t.updated_at AS age,
+       CASE WHEN isfinite(t.updated_at) THEN clock_timestamp() - t.updated_at ELSE interval '0' END AS age,
        (to_jsonb(t) || jsonb_build_object('id', t.id::text)) AS json
   FROM page AS p
  CROSS JOIN LATERAL (SELECT v.id, v.external_id, v.flow, v.state, v.step, v.waiting_on, v.error_code, v.error_message,

@@ -3,11 +3,13 @@
 --   $1 bigint[] signup ids   $2 text from step or NULL   $3 boolean whether there is a new code
 --   $4 text another number that is to be set first, or NULL
 -- A step counts as skipped as long as it has not been done since.
-SELECT s.id, s.external_id, s.state::text, s.generation, s.plan, s.failed_step,
+SELECT s.id, s.external_id, s.state::text, s.generation,
+       ARRAY (SELECT coalesce(n.name, '') FROM unnest(s.plan) WITH ORDINALITY AS n (name, place) ORDER BY n.place) AS plan,
+       s.failed_step,
        coalesce($2::text, s.failed_step, s.plan[1]) AS first_step, s.error_code, s.allocation_config_id,
        ARRAY (SELECT DISTINCT k.detail ->> 'failed_step'
                 FROM embark.audit AS k
-               WHERE k.signup_id = s.id AND k.action = 'skip'
+               WHERE k.signup_id = s.id AND k.action = 'skip' AND k.detail ->> 'failed_step' IS NOT NULL
                  AND NOT EXISTS (SELECT FROM embark.attempts AS a
                                   WHERE a.signup_id = s.id AND a.step = k.detail ->> 'failed_step' AND a.verdict = 'done'
                                     AND a.finished_at > k.at)) AS skipped,

@@ -18,7 +18,9 @@ WITH sample AS MATERIALIZED (
      UNION
     SELECT o.signup_id, o.step, o.due_at, o.lease_id FROM overdue AS o
 ), failed AS MATERIALIZED (
-    SELECT s.failed_step, s.error_code, s.waiting_on::text AS waiting_on, s.updated_at
+    SELECT s.failed_step, s.error_code, s.waiting_on::text AS waiting_on,
+           -- No age can be reckoned of what is infinite.
+           CASE WHEN isfinite(s.updated_at) THEN s.updated_at ELSE clock_timestamp() END AS updated_at
       FROM embark.signups AS s
      WHERE s.state = 'failed'
      ORDER BY s.updated_at DESC
@@ -37,7 +39,8 @@ WITH sample AS MATERIALIZED (
            least(10000, count(*) FILTER (WHERE w.due_at <= clock_timestamp())) AS ready,
            least(10000, count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NULL)) AS scheduled,
            least(10000, count(*) FILTER (WHERE w.due_at > clock_timestamp() AND w.lease_id IS NOT NULL)) AS running,
-           greatest(0, extract(epoch FROM clock_timestamp() - min(w.due_at)))::double precision AS oldest_due_seconds
+           greatest(0, extract(epoch FROM clock_timestamp() - greatest(least(min(w.due_at), clock_timestamp()), timestamptz '2000-01-01 00:00Z'))
+                    )::double precision AS oldest_due_seconds
       FROM waiting AS w
      GROUP BY w.step
 ), pace AS (
@@ -80,7 +83,8 @@ SELECT jsonb_build_object(
     'workers', coalesce((
         SELECT jsonb_agg(to_jsonb(g) ORDER BY g.seen_seconds_ago, g.id)
           FROM (SELECT k.id::text AS id, k.host, k.pid, k.version, k.in_flight, k.sleeping,
-                       extract(epoch FROM clock_timestamp() - k.seen_at)::double precision AS seen_seconds_ago
+                       CASE WHEN isfinite(k.seen_at) THEN extract(epoch FROM clock_timestamp() - k.seen_at)::double precision
+                            ELSE 0 END AS seen_seconds_ago
                   FROM embark.workers AS k
                  ORDER BY k.seen_at DESC
                  LIMIT 100) AS g), '[]')

@@ -69,7 +69,7 @@ struct SignupShowCommand: AsyncParsableCommand {
         ]
         for (name, value) in rows {
             guard let value, !value.isEmpty else { continue }
-            output.line(name.padding(toLength: 14, withPad: " ", startingAt: 0) + Output.printable(value))
+            output.line(name.padding(toLength: 14, withPad: " ", startingAt: 0) + Output.oneLine(value))
         }
     }
 

@@ -30,8 +30,29 @@ enum TerminalText {
         return String(shown)
     }
 
+    /// JSON with its controls as escapes, which only stand inside its strings: PostgreSQL and Foundation leave those behind ASCII as they
+    /// are.
+    static func escaped(json: String) -> String {
+        let scalars = json.unicodeScalars
+        var shown = ""
+        var plain = json.startIndex
+        for (index, scalar) in zip(scalars.indices, scalars) where isObeyed(scalar) && scalar != "\n" {
+            shown += json[plain..<index]
+            shown += String(scalar).utf16.map(escape).joined()
+            plain = scalars.index(after: index)
+        }
+        return plain == json.startIndex ? json : shown + json[plain...]
+    }
+
+    private static func escape(_ unit: UInt16) -> String {
+        let digits = String(unit, radix: 16)
+        return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
     private static func isObeyed(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
+        // Nearly all there is, and looking up a category is dear.
+        if (0x20..<0x7F).contains(scalar.value) { return false }
+        return switch scalar.properties.generalCategory {
         case .control, .lineSeparator, .paragraphSeparator, .surrogate: true
         // Directions, tags and what has no width. Joiners are part of scripts and emoji.
         case .format: scalar != "\u{200C}" && scalar != "\u{200D}"
