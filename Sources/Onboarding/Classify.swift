@@ -25,7 +25,9 @@ enum Classify {
         case .throttle:
             let seconds = error.regainSeconds ?? row.limit?.seconds ?? Throttle.credentialsSeconds
             return .throttle(problem, seconds: Throttle.secondsRange.clamping(seconds))
-        case .done: return .done(Facts())
+        // What was done before is a synchronisation: nothing else is done by that.
+        case .done where step == .syncContacts || step == .syncHistory: return .done(Facts())
+        case .done: return .fail(problem, waitingOn: .operator)
         case .fail(let party): return .fail(problem, waitingOn: party)
         case .failPayer:
             let isOurs = context.installation.partnerMode == .solutionPartner

@@ -79,8 +79,8 @@ import Testing
         Row(codes: [131_051, 131_052, 131_053], business: "fail #, operator"),
         Row(codes: [2_593_079, 2_593_085], business: "fail #, operator"),
         Row(codes: [133_015], business: "retry # in 300 s slowly"),
-        // Done before.
-        Row(codes: [2_593_107, 2_593_109], business: "done"),
+        // Done before, at the steps of a synchronisation alone.
+        Row(codes: [2_593_107, 2_593_109], business: "fail #, operator"),
         // Nobody knows them.
         Row(codes: [424_242], business: "fail #, operator"),
         Row(codes: [424_242], status: 500, business: "retry # ≤3"),

@@ -26,7 +26,7 @@ struct FaultMatrixTests {
     // MARK: The matrix
 
     /// Nothing of Graph's came back, or nothing that says what became of the call: before the effect, and after it.
-    private static let lost = [
+    static let lost = [
         "http500", "html502", "transient", "reset_before", "reset_after", "truncated", "bad_json", "malformed",
         "wrong_length", "deep_json", "huge", "long_header",
     ]
@@ -35,13 +35,13 @@ struct FaultMatrixTests {
     /// The answer is odd and says that it worked.
     private static let odd = ["nul", "lone_surrogate", "huge_number"]
     /// Codes that pass, whoever is asked.
-    private static let passing: [String] = [1, 2, 131_000, 131_016, 131_056, 133_004, 131_057, 2_494_100].map {
+    static let passing: [String] = [1, 2, 131_000, 131_016, 131_056, 133_004, 131_057, 2_494_100].map {
         "code:\($0)"
     }
-    private static let limits: [String] = [4, 17, 32, 341, 613, 80_007, 80_008, 130_429].map { "code:\($0)" }
+    static let limits: [String] = [4, 17, 32, 341, 613, 80_007, 80_008, 130_429].map { "code:\($0)" }
 
     /// A case for each fault of an endpoint's first call.
-    private static func each(_ endpoint: String, _ faults: [String]..., ends: String) -> [Case] {
+    static func each(_ endpoint: String, _ faults: [String]..., ends: String) -> [Case] {
         faults.joined().map { Case(faults: [endpoint: [$0]], ends: ends) }
     }
 
@@ -179,17 +179,19 @@ struct FaultMatrixTests {
 
     /// Faults that make everything rest, or all that our system user's token is for: they hold up the signups beside them in
     /// the middle of their steps, and are run apart.
-    private static func pausesAll(_ one: Case) -> Bool {
+    static func pausesAll(_ one: Case) -> Bool {
         one.faults.contains { endpoint, faults in
             let system = [
                 "assign_system_user", "share_credit_line", "recover_token", "list_allocations", "read_allocation",
+                "share_allocation",
             ]
             let isOurs = system.contains(endpoint) || ["exchange_code", "debug_token"].contains(endpoint)
             return faults.contains { fault in
                 ["code:4", "code:32", "code:341", "wrong_secret"].contains(fault)
                     || (isOurs && ["code:17", "code:190", "code:102", "code:613", "usage:100:2"].contains(fault))
                     // What a limit's own answer names is the credit line's, there.
-                    || (endpoint == "share_credit_line" && limits.contains(fault))
+                    || (["share_credit_line", "share_allocation", "attach_allocation"].contains(endpoint)
+                        && limits.contains(fault))
             }
         }
     }
@@ -206,7 +208,7 @@ struct FaultMatrixTests {
         try await Self.run(cases)
     }
 
-    private static func run(_ cases: [Case]) async throws {
+    static func run(_ cases: [Case]) async throws {
         try await SimulatedPlatform.with(faults: try Self.plan(cases)) { platform in
             try await Self.enqueue(cases)
             async let worker = WorkerProcess.run(
