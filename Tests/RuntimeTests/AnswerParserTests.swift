@@ -170,6 +170,21 @@ import Testing
         #expect(value("{\"a\":\"\(text)\"}")?["a"]?.string == String(repeating: "[{", count: 1000) + "\"[")
     }
 
+    @Test func `Twenty thousand values are read, and not one more`() {
+        func list(_ count: Int) -> String { "[" + Array(repeating: "1", count: count).joined(separator: ",") + "]" }
+        // The list is one itself.
+        #expect(value(list(19_998))?.array?.count == 19_998)
+        for text in [list(20_000), list(400_000), "[" + String(repeating: "{},", count: 20_000) + "1]"] {
+            guard case .unreadable(let what) = parse(text) else {
+                Issue.record("taken")
+                continue
+            }
+            #expect(what.hasPrefix("too many values"))
+        }
+        let text = String(repeating: ",", count: 100_000)
+        #expect(value("{\"a\":\"\(text)\"}")?["a"]?.string == text)
+    }
+
     @Test func `A text of a megabyte is read`() {
         let text = String(repeating: "a\u{1F600}", count: 1 << 18)
         #expect(value("\"\(text)\"")?.string?.utf8.count == text.utf8.count)

@@ -5,13 +5,16 @@ import Onboarding
 enum AnswerParser {
     /// Deeper than anything that Graph answers; keeps a hostile body from exhausting the stack.
     static let depthMax = 64
+    /// Texts, numbers, lists and objects in all: more than anything that Graph answers. In memory each is some hundred bytes, and a
+    /// mebibyte has room for half a million.
+    static let valuesMax = 20_000
 
     static func content(of body: [UInt8], contentType: String?) -> GraphResponse.Content {
         let described = "\(contentType?.prefix(80) ?? "no content type"), \(body.count) bytes"
         guard let text = String(validating: body, as: UTF8.self) else {
             return .unreadable("not UTF-8: \(described)")
         }
-        guard isShallow(body) else { return .unreadable("nested too deeply: \(described)") }
+        if let excess = excess(in: body) { return .unreadable("\(excess): \(described)") }
         let value: Any
         do {
             value = try JSONSerialization.jsonObject(with: Data(text.utf8), options: [.fragmentsAllowed])
@@ -29,9 +32,10 @@ enum AnswerParser {
         return json
     }
 
-    /// Counts brackets outside of strings.
-    private static func isShallow(_ body: [UInt8]) -> Bool {
+    /// Of what there is too much, by the brackets and commas outside of strings; nil when all is within bounds.
+    private static func excess(in body: [UInt8]) -> String? {
         var depth = 0
+        var values = 1
         var isInString = false
         var isEscaped = false
         for byte in body {
@@ -49,12 +53,15 @@ enum AnswerParser {
             case UInt8(ascii: "\""): isInString = true
             case UInt8(ascii: "["), UInt8(ascii: "{"):
                 depth += 1
-                if depth > depthMax { return false }
+                values += 1
+                if depth > depthMax { return "nested too deeply" }
             case UInt8(ascii: "]"), UInt8(ascii: "}"): depth -= 1
+            case UInt8(ascii: ","): values += 1
             default: break
             }
+            if values > valuesMax { return "too many values" }
         }
-        return true
+        return nil
     }
 }
 
