@@ -11,6 +11,11 @@ extension Stage {
     private static let completedMin = 0.85
 
     func judge() async throws -> ChaosReport {
+        try ResourceReport(resources.samples, isSoak: plan.isSoak).csv.write(
+            toFile: world.directory + "/resources.csv",
+            atomically: true,
+            encoding: .utf8
+        )
         say("reading the database and the ledger")
         var facts = try await admin.run(Self.facts(), deadline: .seconds(300))[0].facts
         facts.reasons = try await admin.run(Self.reasons(), deadline: .seconds(60)).map { ($0.reason, $0.count) }
@@ -24,7 +29,14 @@ extension Stage {
             )
         }
         broken += fleet.faults
-        broken += try await checker.broken().map(\.description)
+        do {
+            broken += try await checker.broken { check, time in
+                if time > .seconds(5) { say("check \(check) took \(time)") }
+            }.map(\.description)
+        } catch {
+            // What was measured is worth a report all the same.
+            broken.append("nothing can be said about the invariants: \(error)")
+        }
         return ChaosReport(
             plan: plan,
             facts: facts,

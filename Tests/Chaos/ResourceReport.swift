@@ -77,6 +77,15 @@ struct ResourceReport: Sendable {
         }
     }
 
+    /// Every sample, for other programs.
+    var csv: String {
+        "seconds,worker,pid,memory_mib,descriptors,threads\n"
+            + samples.map { sample in
+                "\(Int(sample.seconds)),\(sample.slot),\(sample.processID),"
+                    + String(format: "%.1f", sample.memoryMiB) + ",\(sample.descriptors),\(sample.tasks)\n"
+            }.joined()
+    }
+
     /// The largest of all workers, over time.
     var svg: String {
         let bySecond = Dictionary(grouping: samples) { Int($0.seconds) }

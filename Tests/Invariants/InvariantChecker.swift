@@ -57,7 +57,11 @@ public actor InvariantChecker {
     }
 
     /// Everything that is broken, in the order of the invariants; all of it is counted.
-    public func broken() async throws -> [BrokenInvariant] {
+    ///
+    /// - Parameter progress: is told each check's name and how long it has taken.
+    public func broken(
+        progress: @Sendable (_ check: String, _ time: Duration) -> Void = { _, _ in }
+    ) async throws -> [BrokenInvariant] {
         try await withSession { connection in
             var found: [BrokenInvariant] = []
             // Before the ledger, which has codes in plain text, comes near the server and its log.
@@ -65,7 +69,9 @@ public actor InvariantChecker {
             found += try await secrets.inTables(over: connection)
             try await lay(over: connection)
             for check in Check.all {
-                let rows = try await connection.run(check.statement(), deadline: .seconds(300))
+                let start = ContinuousClock.now
+                let rows = try await connection.run(check.statement(), deadline: .seconds(600))
+                progress(check.name, .now - start)
                 found += rows.map {
                     BrokenInvariant(invariant: check.invariant, check: check.name, signupID: $0.signupID, seen: $0.seen)
                 }
