@@ -1,7 +1,8 @@
 /// Array parameters that are built element by element in their binary form: for statements that take a whole batch as
 /// columns, thousands of elements a call. No generic code runs for an element, which across modules would be unspecialised.
 
-/// The bytes of an array of one dimension, without its header.
+/// The bytes of an array of one dimension, without its header. One of nothing but NULLs is sent as an empty one: beside a
+/// longer column `unnest` fills it up with NULLs, and most columns of a batch are like that.
 private struct ElementBytes: Sendable {
     var bytes: [UInt8] = []
     var count: Int32 = 0
@@ -14,16 +15,24 @@ private struct ElementBytes: Sendable {
     mutating func appendNull() {
         count += 1
         hasNull = true
-        bytes.append(bigEndian: -1 as Int32)
+        if !bytes.isEmpty { bytes.append(bigEndian: -1 as Int32) }
+    }
+
+    /// The NULLs before the first value.
+    private mutating func appendLeadingNulls() {
+        guard bytes.isEmpty else { return }
+        for _ in 0..<count { bytes.append(bigEndian: -1 as Int32) }
     }
 
     mutating func append<Scalar: FixedWidthInteger>(_ scalar: Scalar) {
+        appendLeadingNulls()
         count += 1
         bytes.append(bigEndian: Int32(MemoryLayout<Scalar>.size))
         bytes.append(bigEndian: scalar)
     }
 
     mutating func append(_ text: String) throws(PostgresError) {
+        appendLeadingNulls()
         count += 1
         let start = bytes.count
         bytes.append(bigEndian: 0 as Int32)
@@ -43,10 +52,10 @@ private struct ElementBytes: Sendable {
     /// The whole value: dimensions, whether there are NULLs, the element's type, length and lower bound, elements.
     func encode(_ element: PostgresType, into buffer: inout [UInt8]) {
         buffer.reserveCapacity(buffer.count + 20 + bytes.count)
-        buffer.append(bigEndian: count == 0 ? 0 : 1 as Int32)
-        buffer.append(bigEndian: hasNull ? 1 : 0 as Int32)
+        buffer.append(bigEndian: bytes.isEmpty ? 0 : 1 as Int32)
+        buffer.append(bigEndian: hasNull && !bytes.isEmpty ? 1 : 0 as Int32)
         buffer.append(bigEndian: element.oid)
-        guard count > 0 else { return }
+        guard !bytes.isEmpty else { return }
         buffer.append(bigEndian: count)
         buffer.append(bigEndian: 1 as Int32)
         buffer.append(contentsOf: bytes)

@@ -11,6 +11,25 @@ extension Connection {
         await interruptible { await self.execute(statements, commit: commit, until: limit) }
     }
 
+    /// A call of a pool: the outcomes, nil when the connection turned out to be lost and nothing was sent, and whether it is
+    /// fit for the next caller.
+    nonisolated func takeTurn(
+        _ statements: [BoundStatement],
+        until limit: ContinuousClock.Instant
+    ) async -> (outcomes: [Outcome]?, isIdle: Bool) {
+        await interruptible { await self.executeTurn(statements, until: limit) }
+    }
+
+    private func executeTurn(
+        _ statements: [BoundStatement],
+        until limit: ContinuousClock.Instant
+    ) -> (outcomes: [Outcome]?, isIdle: Bool) {
+        guard isUsable else { return (nil, false) }
+        let outcomes = execute(statements, commit: .together, until: limit)
+        // Lost from here on, the next caller notices it.
+        return (outcomes, link?.isInTransaction == false)
+    }
+
     nonisolated func run(script: String, until limit: ContinuousClock.Instant) async -> Result<Void, PostgresError> {
         await interruptible { await self.execute(script: script, until: limit) }
     }

@@ -42,16 +42,8 @@ public actor Pool {
         _ call: Call<Row>,
         deadline: Duration = .seconds(10)
     ) async throws(PostgresError) -> [Row] {
-        let limit = ContinuousClock.Instant.deadline(after: deadline)
-        let connection = try await take(before: limit)
-        let result: Result<[Row], PostgresError>
-        do {
-            result = .success(try await connection.run(call, deadline: limit - .now))
-        } catch {
-            result = .failure(error)
-        }
-        await giveBack(connection)
-        return try result.get()
+        let outcomes = try await perform([call.bound], until: .deadline(after: deadline))
+        return try call.rows(from: outcomes[0])
     }
 
     /// Runs calls as one transaction in one round trip, on a connection of their own: see `Connection.atomically`.
@@ -59,16 +51,11 @@ public actor Pool {
         _ calls: repeat Call<each Row>,
         deadline: Duration = .seconds(10)
     ) async throws(PostgresError) -> (repeat [each Row]) {
-        let limit = ContinuousClock.Instant.deadline(after: deadline)
-        let connection = try await take(before: limit)
-        let result: Result<(repeat [each Row]), PostgresError>
-        do throws(PostgresError) {
-            result = .success(try await connection.atomically(repeat each calls, deadline: limit - .now))
-        } catch {
-            result = .failure(error)
-        }
-        await giveBack(connection)
-        return try result.get()
+        var statements: [BoundStatement] = []
+        repeat statements.append((each calls).bound)
+        var outcomes = try await perform(statements, until: .deadline(after: deadline))[...]
+        for case .failure(let error) in outcomes { throw error }
+        return (repeat try (each calls).rows(from: outcomes.removeFirst()))
     }
 
     /// Lends a connection to `body`. The deadline is for the wait only. A connection that `body` leaves in a transaction
@@ -100,6 +87,25 @@ public actor Pool {
 }
 
 extension Pool {
+    /// One outcome for each statement, which are one transaction. What a connection says of itself before and after comes and
+    /// goes with them: each way to its thread and back is two switches of threads, while the server waits.
+    private func perform(
+        _ statements: [BoundStatement],
+        until limit: ContinuousClock.Instant
+    ) async throws(PostgresError) -> [Outcome] {
+        try await takePlace(before: limit)
+        defer { leavePlace() }
+        while let connection = idle.popLast() {
+            let turn = await connection.takeTurn(statements, until: limit)
+            await keep(connection, isIdle: turn.isIdle)
+            if let outcomes = turn.outcomes { return outcomes }
+        }
+        let connection = try await open(before: limit)
+        let turn = await connection.takeTurn(statements, until: limit)
+        await keep(connection, isIdle: turn.isIdle)
+        return turn.outcomes ?? statements.map { .failure(PostgresError(.connectionLost).naming(statement: $0.name)) }
+    }
+
     private func take(before limit: ContinuousClock.Instant) async throws(PostgresError) -> Connection {
         try await takePlace(before: limit)
         do throws(PostgresError) {
@@ -114,12 +120,17 @@ extension Pool {
     }
 
     private func giveBack(_ connection: Connection) async {
-        if await connection.isIdle, !isClosed {
+        await keep(connection, isIdle: await connection.isIdle)
+        leavePlace()
+    }
+
+    /// For the next caller, if it is fit for one.
+    private func keep(_ connection: Connection, isIdle: Bool) async {
+        if isIdle, !isClosed {
             idle.append(connection)
         } else {
             await connection.close()
         }
-        leavePlace()
     }
 
     private func takePlace(before limit: ContinuousClock.Instant) async throws(PostgresError) {

@@ -11,6 +11,7 @@ extension RowReader {
     public mutating func next() throws(PostgresError) -> Int64? { try optional() }
     public mutating func next() throws(PostgresError) -> Double? { try optional() }
     public mutating func next() throws(PostgresError) -> String? { try optional() }
+    public mutating func next() throws(PostgresError) -> [String]? { try optional() }
 
     @inline(__always)
     private mutating func scalar<Value: PostgresDecodable>() throws(PostgresError) -> Value {

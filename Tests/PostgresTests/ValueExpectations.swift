@@ -23,7 +23,7 @@ func expectRoundTrips<Value: PostgresCodable & Equatable>(
 }
 
 /// The server's own text for each value.
-func expectText<Value: PostgresCodable>(
+func expectText<Value: PostgresEncodable>(
     _ table: [(Value, String)],
     sourceLocation: SourceLocation = #_sourceLocation
 ) async throws {

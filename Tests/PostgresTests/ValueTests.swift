@@ -71,6 +71,28 @@ import Testing
         try await expectRoundTrips([[Int16](repeating: 7, count: 100_000)])
     }
 
+    @Test("A column is an array, and an empty one when it holds nothing but NULLs")
+    func columns() async throws {
+        func texts(_ values: [String?]) -> TextColumn { values.reduce(into: TextColumn()) { $0.append($1) } }
+        func integers(_ values: [Int64?]) -> Int64Column { values.reduce(into: Int64Column()) { $0.append($1) } }
+        try await expectText([
+            (texts([]), "{}"), (texts([nil, nil]), "{}"), (texts([""]), #"{""}"#),
+            (texts([nil, nil, "a"]), "{NULL,NULL,a}"),
+            (texts(["a", nil]), "{a,NULL}"),
+        ])
+        try await expectText([
+            (integers([]), "{}"), (integers([nil]), "{}"),
+            (integers([nil, .min, nil, 0]), "{NULL,\(Int64.min),NULL,0}"),
+        ])
+        let connection = try await TestDatabase.current.connect()
+        let rows = Statement<Single<String>, Int64Column, TextColumn, TextColumn>(
+            "rows",
+            "SELECT concat_ws(',', a, coalesce(b, '-'), coalesce(c, '-')) FROM unnest($1, $2, $3) AS i (a, b, c)"
+        )
+        let given = try await connection.run(rows(integers([1, 2]), texts([nil, nil]), texts([nil, "z"])))
+        #expect(given.map(\.value) == ["1,-,-", "2,-,z"])
+    }
+
     @Test("A timestamp comes back as it went and reads as the server's")
     func timestamps() async throws {
         let connection = try await TestDatabase.current.connect()

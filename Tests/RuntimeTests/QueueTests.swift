@@ -102,6 +102,28 @@ struct QueueTests {
         }
     }
 
+    @Test func `Of a batch with a late result the others move, and each hears what became of its own`() async throws {
+        try await Customer.enqueue(1...3)
+        try await Self.withQueue { queue in
+            let rows = try await queue.claim(lane: 0, limit: 3, leaseID: 11, from: nil)
+            let late = try #require(rows.dropFirst().first).signupID
+            try await script("UPDATE embark.jobs SET lease_id = 22 WHERE signup_id = \(late)")
+            let batch = try rows.map { row in
+                Settler.Result(
+                    settlement: try settlement(row, lease: 11, token, token: "sealed"),
+                    leaseEnd: .now + .seconds(5)
+                )
+            }
+            let moved = await Settler(queue: queue, logger: .init(label: "test")).write(batch)
+            #expect(moved == [true, false, true])
+            #expect(try await texts("SELECT signup_id::text FROM embark.jobs WHERE lease_id = 22") == ["\(late)"])
+            #expect(
+                try await texts("SELECT signup_id::text FROM embark.attempts WHERE verdict = 'stale'") == ["\(late)"]
+            )
+            #expect(try await count("embark.jobs WHERE step = 'verify_grant'") == 2)
+        }
+    }
+
     @Test func `A late result and an operator take their locks in the same order`() async throws {
         try await Customer.enqueue(1...1)
         try await Self.withQueue { queue in

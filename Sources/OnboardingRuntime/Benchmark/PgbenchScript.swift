@@ -41,8 +41,8 @@ struct PgbenchScript {
         func all(_ value: String) -> String {
             "'{" + Array(repeating: value, count: batch).joined(separator: ",") + "}'"
         }
-        let none = all("NULL")
-        var parameters = Array(repeating: none, count: 29)
+        // A column without values is empty, as a worker sends it.
+        var parameters = Array(repeating: "'{}'", count: 29)
         parameters[0] = ":ids"
         parameters[1] = "array_fill(:lease\(place)::bigint, ARRAY[\(batch)])"
         parameters[2] = all("1")

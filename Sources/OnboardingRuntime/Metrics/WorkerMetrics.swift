@@ -6,7 +6,7 @@ import Synchronization
 
 final class WorkerMetrics: Sendable {
     let registry: PrometheusMetrics
-    private let attempts: [Step: [Transition.Recorded: Counter]]
+    private let attempts: [AttemptKey: Counter]
     private let unknownStep: Counter
     private let stale: Counter
     private let interrupted: Counter
@@ -20,6 +20,11 @@ final class WorkerMetrics: Sendable {
     private let tokensEnding: Recorder
     /// By endpoint, outcome and code: codes are Graph's, and few.
     private let requests = Mutex<[RequestKey: Counter]>([:])
+
+    private struct AttemptKey: Hashable {
+        let step: Step
+        let verdict: Transition.Recorded
+    }
 
     private struct RequestKey: Hashable {
         let endpoint: Endpoint
@@ -51,12 +56,11 @@ final class WorkerMetrics: Sendable {
             Counter(label: name, dimensions: dimensions, factory: registry)
         }
         attempts = Dictionary(
-            uniqueKeysWithValues: Step.allCases.map { step in
-                let verdicts = Transition.Recorded.allCases.map { verdict in
+            uniqueKeysWithValues: Step.allCases.flatMap { step in
+                Transition.Recorded.allCases.map { verdict in
                     let dimensions = [("step", step.rawValue), ("verdict", verdict.rawValue)]
-                    return (verdict, counter("embark_attempts_total", dimensions))
+                    return (AttemptKey(step: step, verdict: verdict), counter("embark_attempts_total", dimensions))
                 }
-                return (step, Dictionary(uniqueKeysWithValues: verdicts))
             }
         )
         unknownStep = counter("embark_attempts_total", [("step", "unknown"), ("verdict", "fail")])
@@ -113,7 +117,7 @@ final class WorkerMetrics: Sendable {
     func settled(_ settlement: Settlement, moved: Bool) {
         guard moved else { return stale.increment() }
         guard let step = settlement.knownStep else { return unknownStep.increment() }
-        attempts[step]?[settlement.recorded]?.increment()
+        attempts[AttemptKey(step: step, verdict: settlement.recorded)]?.increment()
         if step == .exchangeCode, case .failed(_, .customer) = settlement.next { codesExpired.increment() }
     }
 

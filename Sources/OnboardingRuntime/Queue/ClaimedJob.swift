@@ -8,6 +8,9 @@ struct Lease: Sendable, Hashable {
     let signupID: Int64
     /// Made by the claiming worker and unique for ever: its id in the high 32 bits, its own counter in the low.
     let id: Int64
+
+    /// Two leases of one signup at the same time are rare, so its id alone spreads them.
+    func hash(into hasher: inout Hasher) { hasher.combine(signupID) }
 }
 
 extension Lease: RowDecodable {
@@ -54,25 +57,23 @@ struct ClaimedJob: Sendable {
         let verifyToken: Secret?
     }
 
-    /// The following step of the same signup, leased to this worker by the settlement of this one.
-    func goingOn(to next: Step, with settlement: Settlement) -> ClaimedJob {
-        var job = self
-        job.step = next
-        job.attempt = 1
-        job.wasSent = false
-        job.secondsUntilGiveUp = next.policy.horizonSeconds
-        job.leaseSeconds = next.policy.leaseSeconds
+    /// Becomes the following step of the same signup, leased to this worker by the settlement of this one.
+    mutating func goOn(to next: Step, with settlement: Settlement) {
+        step = next
+        attempt = 1
+        wasSent = false
+        secondsUntilGiveUp = next.policy.horizonSeconds
+        leaseSeconds = next.policy.leaseSeconds
         let facts = settlement.facts
-        job.signup.wabaID = signup.wabaID ?? facts.wabaID
-        job.signup.phoneNumberID = signup.phoneNumberID ?? facts.phoneNumberID
-        job.signup.allocationConfigID = signup.allocationConfigID ?? facts.allocationConfigID
-        job.signup.testMessageID = signup.testMessageID ?? facts.testMessageID
+        signup.wabaID = signup.wabaID ?? facts.wabaID
+        signup.phoneNumberID = signup.phoneNumberID ?? facts.phoneNumberID
+        signup.allocationConfigID = signup.allocationConfigID ?? facts.allocationConfigID
+        signup.testMessageID = signup.testMessageID ?? facts.testMessageID
         if let token = facts.businessToken {
-            job.secrets.code = nil
-            job.secrets.token = token
-            job.secrets.sealedToken = settlement.sealedToken
+            secrets.code = nil
+            secrets.token = token
+            secrets.sealedToken = settlement.sealedToken
         }
-        return job
     }
 }
 

@@ -47,11 +47,11 @@ struct JobQueue: Sendable {
         )
     }
 
-    /// Returns the leases whose jobs moved. What is missing has lost its lease.
-    func settle(_ settlements: [Settlement]) async throws(PostgresError) -> Set<Lease> {
-        let result = ResultColumns(settlements)
-        let next = NextColumns(settlements)
-        let moved = try await pool.run(
+    /// Returns the leases whose jobs moved, each once. What is missing has lost its lease.
+    func settle(_ results: [Settler.Result]) async throws(PostgresError) -> [Lease] {
+        let result = ResultColumns(results)
+        let next = NextColumns(results)
+        return try await pool.run(
             Queries.settle(
                 result.signupIDs,
                 result.leaseIDs,
@@ -84,20 +84,19 @@ struct JobQueue: Sendable {
                 workerID
             )
         )
-        return Set(moved)
     }
 
     /// Those of the results that had been committed when the connection was lost.
-    func settled(of settlements: [Settlement]) async throws(PostgresError) -> Set<Lease> {
+    func settled(of results: [Settler.Result]) async throws(PostgresError) -> Set<Lease> {
         let found = try await pool.run(
-            Queries.findSettled(settlements.map(\.lease.signupID), settlements.map(\.lease.id))
+            Queries.findSettled(results.map(\.settlement.lease.signupID), results.map(\.settlement.lease.id))
         )
         return Set(found)
     }
 
     /// Keeps what results whose lease was gone have told, and records them as stale.
-    func recordLate(_ settlements: [Settlement]) async throws(PostgresError) {
-        let result = ResultColumns(settlements)
+    func recordLate(_ results: [Settler.Result]) async throws(PostgresError) {
+        let result = ResultColumns(results)
         _ = try await pool.run(
             Queries.recordLate(
                 result.signupIDs,

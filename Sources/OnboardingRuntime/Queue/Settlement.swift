@@ -90,8 +90,8 @@ struct ResultColumns {
     var testMessageIDs: TextColumn
     var testMessageWAIDs: TextColumn
 
-    init(_ settlements: [Settlement]) {
-        let count = settlements.count
+    init(_ results: [Settler.Result]) {
+        let count = results.count
         signupIDs = Int64Column(reserving: count)
         leaseIDs = Int64Column(reserving: count)
         generations = Int32Column(reserving: count)
@@ -109,7 +109,7 @@ struct ResultColumns {
         allocationConfigIDs = TextColumn()
         testMessageIDs = TextColumn()
         testMessageWAIDs = TextColumn()
-        for one in settlements { append(one) }
+        for result in results { append(result.settlement) }
     }
 
     private mutating func append(_ one: Settlement) {
@@ -147,8 +147,8 @@ struct NextColumns {
     var errorMessages: TextColumn
     var warnings: TextColumn
 
-    init(_ settlements: [Settlement]) {
-        let count = settlements.count
+    init(_ results: [Settler.Result]) {
+        let count = results.count
         verdicts = TextColumn(reserving: count)
         steps = TextColumn(reserving: count)
         delays = DoubleColumn(reserving: count)
@@ -160,7 +160,7 @@ struct NextColumns {
         errorCodes = TextColumn()
         errorMessages = TextColumn()
         warnings = TextColumn()
-        for one in settlements { append(one) }
+        for result in results { append(result.settlement) }
     }
 
     private mutating func append(_ one: Settlement) {

@@ -7,13 +7,14 @@ import Synchronization
 /// Every step of every signup waits here once, and a checked continuation looks its type up at run time, which cost a tenth
 /// of the worker's own time: so the callers' are unchecked. Each is resumed in one place, by the batch that it is in.
 final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
-    private struct Entry {
-        let item: Item
-        let answer: UnsafeContinuation<Answer, Never>
+    /// Items and, at the same places, who waits for their answers: apart, so that a batch is handed over as it is.
+    private struct Batch {
+        var items: [Item] = []
+        var callers: [UnsafeContinuation<Answer, Never>] = []
     }
 
     private struct State {
-        var waiting: [Entry] = []
+        var waiting = Batch()
         /// Each is told whether there is work: false is the end.
         var idleWriters: [CheckedContinuation<Bool, Never>] = []
         var busyWriters = 0
@@ -48,7 +49,8 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
     func submit(_ item: Item) async -> Answer {
         await withUnsafeContinuation { answer in
             let woken = state.withLock { state in
-                state.waiting.append(Entry(item: item, answer: answer))
+                state.waiting.items.append(item)
+                state.waiting.callers.append(answer)
                 return next(&state)
             }
             woken?.resume(returning: true)
@@ -82,8 +84,8 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
     private func writeBatches() async {
         while await waitForWork() {
             while let batch = takeBatch() {
-                let answers = await write(batch.map(\.item))
-                for (entry, answer) in zip(batch, answers) { entry.answer.resume(returning: answer) }
+                let answers = await write(batch.items)
+                for (caller, answer) in zip(batch.callers, answers) { caller.resume(returning: answer) }
             }
         }
     }
@@ -106,22 +108,27 @@ final class Batcher<Item: Sendable, Answer: Sendable>: Sendable {
     }
 
     private func isTime(_ state: State) -> Bool {
-        !state.waiting.isEmpty && (state.busyWriters == 0 || state.waiting.count >= secondFrom)
+        let count = state.waiting.items.count
+        return count > 0 && (state.busyWriters == 0 || count >= secondFrom)
     }
 
     /// nil when nothing is left: then the writer is idle.
-    private func takeBatch() -> [Entry]? {
+    private func takeBatch() -> Batch? {
         state.withLock { state in
-            guard !state.waiting.isEmpty, state.busyWriters == 1 || state.waiting.count >= secondFrom else {
+            let count = state.waiting.items.count
+            guard count > 0, state.busyWriters == 1 || count >= secondFrom else {
                 state.busyWriters -= 1
                 return nil
             }
-            if state.waiting.count <= batchMax {
-                defer { state.waiting = [] }
-                return state.waiting
+            var batch = Batch()
+            swap(&batch, &state.waiting)
+            if count > batchMax {
+                state.waiting.items.append(contentsOf: batch.items[batchMax...])
+                state.waiting.callers.append(contentsOf: batch.callers[batchMax...])
+                batch.items.removeSubrange(batchMax...)
+                batch.callers.removeSubrange(batchMax...)
             }
-            defer { state.waiting.removeFirst(batchMax) }
-            return Array(state.waiting.prefix(batchMax))
+            return batch
         }
     }
 }

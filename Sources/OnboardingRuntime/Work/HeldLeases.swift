@@ -10,11 +10,11 @@ final class HeldLeases: Sendable {
 
     private let state = Mutex(State())
 
-    var count: Int { state.withLock(\.leases.count) }
+    var count: Int { state.withLock { $0.leases.count } }
 
     /// Nothing more is claimed until all leases are gone.
     var runsAlone: Bool {
-        get { state.withLock(\.runsAlone) }
+        get { state.withLock { $0.runsAlone } }
         set { state.withLock { $0.runsAlone = newValue } }
     }
 

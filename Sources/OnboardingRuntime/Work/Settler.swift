@@ -9,9 +9,15 @@ struct Settler: Sendable {
     /// Tries to keep what late results have told.
     static let lateTriesMax = 8
 
-    struct Result: Sendable {
+    /// A class, because a settlement is large: a batch is handed on from place to place without moving it.
+    final class Result: Sendable {
         let settlement: Settlement
         let leaseEnd: ContinuousClock.Instant
+
+        init(settlement: Settlement, leaseEnd: ContinuousClock.Instant) {
+            self.settlement = settlement
+            self.leaseEnd = leaseEnd
+        }
     }
 
     let queue: JobQueue
@@ -19,15 +25,17 @@ struct Settler: Sendable {
 
     /// For each result whether it moved its job.
     func write(_ results: [Result]) async -> [Bool] {
-        let moved = await settle(results)
-        let late = results.filter { !moved.contains($0.settlement.lease) }.map(\.settlement)
-        if !late.isEmpty { await record(late) }
-        return results.map { moved.contains($0.settlement.lease) }
+        let late = await settle(results)
+        guard !late.isEmpty else { return Array(repeating: true, count: results.count) }
+        await record(late)
+        let lost = Set(late.map(\.settlement.lease))
+        return results.map { !lost.contains($0.settlement.lease) }
     }
 
     /// A result that could not be written is tried again until its lease ends: then another worker has the job.
-    private func settle(_ results: [Result]) async -> Set<Lease> {
-        var moved: Set<Lease> = []
+    ///
+    /// Returns those that moved nothing.
+    private func settle(_ results: [Result]) async -> [Result] {
         var rest = results
         var pause = Duration.milliseconds(20)
         var isUncertain = false
@@ -35,13 +43,16 @@ struct Settler: Sendable {
             do throws(PostgresError) {
                 if isUncertain {
                     // The lost answer may have been that of a commit.
-                    let settled = try await queue.settled(of: rest.map(\.settlement))
-                    moved.formUnion(settled)
+                    let settled = try await queue.settled(of: rest)
                     rest.removeAll { settled.contains($0.settlement.lease) }
                     isUncertain = false
                     if rest.isEmpty { break }
                 }
-                moved.formUnion(try await queue.settle(rest.map(\.settlement)))
+                let moved = try await queue.settle(rest)
+                // As a rule all of them, which needs no look at each.
+                if moved.count == rest.count { return [] }
+                let leases = Set(moved)
+                rest.removeAll { leases.contains($0.settlement.lease) }
                 break
             } catch {
                 isUncertain = true
@@ -55,7 +66,8 @@ struct Settler: Sendable {
             let now = ContinuousClock.now
             if isUncertain, rest.allSatisfy({ $0.leaseEnd <= now }) {
                 // One look at what was committed, or results that moved their jobs would be recorded as stale.
-                moved.formUnion(await committed(of: rest))
+                let settled = await committed(of: rest)
+                rest.removeAll { settled.contains($0.settlement.lease) }
                 break
             }
             do {
@@ -65,13 +77,13 @@ struct Settler: Sendable {
             }
             pause = min(pause * 2, .seconds(1))
         }
-        return moved
+        return rest
     }
 
     /// Those whose commit had been lost with its answer.
     private func committed(of results: [Result]) async -> Set<Lease> {
         do throws(PostgresError) {
-            return try await queue.settled(of: results.map(\.settlement))
+            return try await queue.settled(of: results)
         } catch {
             logger.error("results of unknown fate, recorded as stale", metadata: ["error": "\(error)"])
             return []
@@ -79,8 +91,8 @@ struct Settler: Sendable {
     }
 
     /// They move nothing, but a token, an allocation's or a message's id cannot be had again.
-    private func record(_ late: [Settlement]) async {
-        for settlement in late {
+    private func record(_ late: [Result]) async {
+        for settlement in late.map(\.settlement) {
             logger.warning(
                 "stale result, another worker has the job",
                 metadata: ["signup.id": "\(settlement.lease.signupID)", "job.step": "\(settlement.step)"]

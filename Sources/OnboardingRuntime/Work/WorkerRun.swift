@@ -29,6 +29,8 @@ final class WorkerRun: Sendable {
     /// Whether a token can be had without its code, where the customer's business is known.
     let canRecover: Bool
     let logger: Logger
+    /// Asked for each step, and a logger makes a copy of its handler to answer.
+    private let logLevel: Logger.Level
     /// Tells that a pause has begun, or was ended.
     static let throttleChannel = "embark_throttles"
     private let run: StepRun
@@ -59,6 +61,7 @@ final class WorkerRun: Sendable {
         self.board = board
         self.canRecover = canRecover
         self.logger = logger
+        logLevel = logger.logLevel
         self.run = run
         leases = LeaseIDs(workerID: queue.workerID)
         let settler = Settler(queue: queue, logger: logger)
@@ -267,7 +270,7 @@ final class WorkerRun: Sendable {
             held.replace(lease, by: next)
             lease = next
             asked = settled
-            job = job.goingOn(to: following, with: settlement)
+            job.goOn(to: following, with: settlement)
             FaultHook.reached(.claim, step: following.rawValue)
         }
     }
@@ -307,7 +310,7 @@ final class WorkerRun: Sendable {
     private func log(_ settlement: Settlement, moved: Bool) {
         let level: Logger.Level = settlement.problem == nil ? .debug : .info
         // Millions of lines that nobody asked for would cost more than the steps.
-        guard logger.logLevel <= level else { return }
+        guard logLevel <= level else { return }
         var metadata: Logger.Metadata = [
             "signup.id": "\(settlement.lease.signupID)", "job.step": "\(settlement.step)",
             "job.attempt": "\(settlement.attempt)", "job.verdict": "\(moved ? settlement.recorded.rawValue : "stale")",
