@@ -33,6 +33,10 @@ enum TerminalText {
     /// JSON with its controls as escapes, which only stand inside its strings: PostgreSQL and Foundation leave those behind ASCII as they
     /// are.
     static func escaped(json: String) -> String {
+        var json = json
+        let isPlain = json.withUTF8 { utf8 in utf8.allSatisfy { (0x20..<0x7F).contains($0) || $0 == UInt8(ascii: "\n") }
+        }
+        if isPlain { return json }
         let scalars = json.unicodeScalars
         var shown = ""
         var plain = json.startIndex
