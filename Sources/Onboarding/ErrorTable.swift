@@ -107,9 +107,16 @@ enum ErrorTable {
 
     /// The row that decides about an answer of Graph's.
     static func row(for error: GraphError, at step: Step) -> Row? {
-        let deciding = rows.lazy.filter { $0.reaction != nil }
-        return deciding.first { $0.explains(error.name, nil, step) }
-            ?? deciding.first { $0.explains("\(error.code)", nil, step) }
+        deciding(error.name, step) ?? deciding("\(error.code)", step)
+    }
+
+    private static func deciding(_ code: String, _ step: Step) -> Row? {
+        decidingRows[code]?.first { $0.step == nil || $0.step == step }
+    }
+
+    /// By code, those of each in the table's order: to look through the table would be most of what a verdict costs.
+    private static let decidingRows: [String: [Row]] = rows.reduce(into: [:]) { table, row in
+        if row.reaction != nil { for code in row.codes { table[code, default: []].append(row) } }
     }
 
     /// Those of one step come before those of any: the first row that fits explains a code.
@@ -216,6 +223,11 @@ enum ErrorTable {
             .fail(.operator),
             "The test message's recipient is the number itself.",
             "upstream (give another test_recipient)"
+        ),
+        Row(
+            ["recipient_missing"],
+            "The signup names nobody to send the test message to.",
+            "upstream (give a test_recipient)"
         ),
         Row(
             ["131026", "131030"],

@@ -99,15 +99,19 @@ public struct Transition: Sendable, Equatable {
             )
         let isInTime = patience.isRecovery || job.secondsUntilGiveUp.map { delay < $0 } ?? true
         guard job.attempt < limit, isInTime else {
-            if job.step == .exchangeCode, !patience.isRecovery, job.canRecover {
+            let rest = max(0, job.secondsUntilGiveUp ?? 0)
+            // Behind the code's end as often as a recovery: what never is one must end, too.
+            let mayWait = rest > 0 || job.attempt <= recoveryExecutions
+            if job.step == .exchangeCode, !patience.isRecovery, job.canRecover, mayWait {
                 // A code that died unsent: as soon as nobody can send it any more, its token is fetched without it.
-                let rest = max(0, job.secondsUntilGiveUp ?? 0)
                 return Transition(.retry, problem, Facts(), .again(seconds: rest + recoveryMarginSeconds))
             }
             return exhausted(job, plan, problem, isRecovery: patience.isRecovery)
         }
         return Transition(.retry, problem, Facts(), .again(seconds: delay))
     }
+
+    private static let recoveryExecutions = Int32(Patience.recovery.atMost ?? 0)
 
     /// Behind the code's end, so that the next execution finds it dead.
     private static let recoveryMarginSeconds = 0.1

@@ -210,7 +210,7 @@ import Testing
             "register_quota", "register_elsewhere",
             "effect_uncertain", "not_sent", "no_answer", "deadline", "malformed_answer", "unreadable_answer",
             "sealing_failed", "sealing_key_missing", "too_many_calls", "unreadable_row", "interrupted", "paused",
-            "verify_token_missing",
+            "verify_token_missing", "recipient_missing",
             "system_user_missing",
         ]
     )
