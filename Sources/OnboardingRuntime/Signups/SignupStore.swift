@@ -33,9 +33,13 @@ public enum SignupStore {
         jsonLines lines: [String],
         on connection: Connection
     ) async -> [Result<EnqueuedLine, PostgresError>] {
-        let calls = lines.map { Queries.enqueueJSON(JSONText($0)) }
-        return await connection.each(calls, deadline: .seconds(60)).map { result in
-            result.flatMap { rows in
+        let problems = lines.map(JSONLine.problem)
+        let calls = zip(lines, problems).filter { $0.1 == nil }.map { Queries.enqueueJSON(JSONText($0.0)) }
+        var results = await connection.each(calls, deadline: .seconds(60))[...]
+        return problems.map { problem in
+            if let problem { return .success(EnqueuedLine(problem: problem)) }
+            guard let result = results.popFirst() else { return .failure(.decoding("fewer results than lines")) }
+            return result.flatMap { rows in
                 rows.first.map { .success($0) } ?? .failure(.decoding("the inbox returned no row"))
             }
         }
@@ -97,6 +101,12 @@ public struct EnqueuedLine: RowDecodable {
     public let problem: String?
 
     public static let columnTypes: [PostgresType] = [.int8, .text]
+
+    /// One that was not sent.
+    init(problem: String) {
+        id = nil
+        self.problem = problem
+    }
 
     public init(_ row: inout RowReader) throws(PostgresError) {
         id = try row.next()
