@@ -34,6 +34,12 @@ func linking() -> [LinkerSetting] {
     #endif
 }
 
+/// `scripts/fuzz` gives the path of libFuzzer's runtime: then what is fuzzed is compiled to tell it where it has been, and so
+/// that each comparison can be seen. Optimised, for a fuzzer is as good as it is fast.
+let fuzzer = Context.environment["EMBARK_FUZZER"]
+let watched: [SwiftSetting] = fuzzer == nil ? [] : [.unsafeFlags(["-sanitize=fuzzer", "-O"]), .define("FUZZER")]
+let fuzzerLinking: [LinkerSetting] = fuzzer.map { [.unsafeFlags([$0, "-lstdc++"])] } ?? []
+
 let package = Package(
     name: "embark",
     platforms: [.macOS(.v15)],
@@ -67,7 +73,7 @@ let package = Package(
             resources: [.embedInCode("migrations"), .embedInCode("queries"), .embedInCode("catalogue")],
             swiftSettings: strict
         ),
-        .target(name: "Onboarding", swiftSettings: strict),
+        .target(name: "Onboarding", swiftSettings: strict + watched),
         .target(
             name: "OnboardingRuntime",
             dependencies: [
@@ -84,7 +90,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
-            swiftSettings: strict
+            swiftSettings: strict + watched
         ),
         .target(
             name: "GraphSimulator",
@@ -136,6 +142,19 @@ let package = Package(
             swiftSettings: strict,
             linkerSettings: linking()
         ),
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["Onboarding", "OnboardingRuntime"],
+            path: "Tests/Fuzz/Targets",
+            swiftSettings: strict + watched
+        ),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["FuzzTargets"],
+            path: "Tests/Fuzz/Program",
+            swiftSettings: strict + watched,
+            linkerSettings: linking() + fuzzerLinking
+        ),
         .testTarget(name: "OnboardingTests", dependencies: ["Onboarding"], swiftSettings: strict),
         .testTarget(
             name: "SimulatorTests",
@@ -151,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "RuntimeTests",
             dependencies: [
-                "embark", "GraphSimulator", "Invariants", "Onboarding", "OnboardingRuntime", "Postgres", "SQL",
+                "embark", "fuzz", "FuzzTargets", "GraphSimulator", "Invariants", "Onboarding", "OnboardingRuntime",
+                "Postgres", "SQL",
                 "Support",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),

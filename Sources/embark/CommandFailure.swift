@@ -33,6 +33,7 @@ struct CommandFailure: Error {
         case let error as WorkerCannotStart: self.init(.badConfiguration, error.description)
         case let error as MigrationError: self.init(migration: error)
         case let error as PostgresError: self.init(database: error)
+        case let error as LineReader.Unreadable: self.init(.usage, error.description)
         default: return nil
         }
     }

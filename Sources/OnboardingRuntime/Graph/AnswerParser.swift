@@ -1,15 +1,15 @@
 /// From the bytes of an answer to what Graph said.
 import Foundation
-import Onboarding
+package import Onboarding
 
-enum AnswerParser {
+package enum AnswerParser {
     /// Deeper than anything that Graph answers; keeps a hostile body from exhausting the stack.
-    static let depthMax = 64
+    package static let depthMax = 64
     /// Texts, numbers, lists and objects in all: more than anything that Graph answers. In memory each is some hundred bytes, and a
     /// mebibyte has room for half a million.
-    static let valuesMax = 20_000
+    package static let valuesMax = 20_000
 
-    static func content(of body: [UInt8], contentType: String?) -> GraphResponse.Content {
+    package static func content(of body: [UInt8], contentType: String?) -> GraphResponse.Content {
         let described = "\(contentType?.prefix(80) ?? "no content type"), \(body.count) bytes"
         guard let text = String(validating: body, as: UTF8.self) else {
             return .unreadable("not UTF-8: \(described)")
@@ -27,7 +27,7 @@ enum AnswerParser {
     }
 
     /// A header's JSON; nil for what is none, or nested too deeply.
-    static func json(in header: String) -> JSON? {
+    package static func json(in header: String) -> JSON? {
         guard case .value(let json) = content(of: Array(header.utf8), contentType: nil) else { return nil }
         return json
     }

@@ -3,9 +3,9 @@ import Crypto
 import Foundation
 import NIOCore
 import NIOHTTP1
-import Onboarding
+package import Onboarding
 
-struct HTTPMessage: Sendable {
+package struct HTTPMessage: Sendable {
     var url: String
     var method: HTTPMethod
     var headers = HTTPHeaders()
@@ -96,7 +96,7 @@ struct HTTPMessage: Sendable {
     }
 
     /// application/x-www-form-urlencoded with %20 for a blank, which is also right in a query.
-    static func form(_ fields: [GraphRequest.Field]) -> String {
+    package static func form(_ fields: [GraphRequest.Field]) -> String {
         fields.map { percentEncoded($0.name) + "=" + percentEncoded(text(of: $0.value)) }.joined(separator: "&")
     }
 
@@ -128,7 +128,7 @@ struct HTTPMessage: Sendable {
         return String(decoding: result, as: UTF8.self)
     }
 
-    static func json(_ fields: [GraphRequest.Field]) -> String {
+    package static func json(_ fields: [GraphRequest.Field]) -> String {
         "{"
             + fields.map { field in
                 let value =
@@ -143,7 +143,7 @@ struct HTTPMessage: Sendable {
     }
 
     /// A JSON string (RFC 8259, section 7).
-    static func quoted(_ text: String) -> String {
+    package static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {

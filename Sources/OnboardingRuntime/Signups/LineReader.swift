@@ -1,20 +1,31 @@
 /// Lines of a file or of standard input, in batches, with a bounded buffer.
 import Foundation
 
-struct LineReader {
-    struct Line {
+package struct LineReader {
+    package struct Line: Equatable {
         /// From 1, empty lines included, as an editor counts.
-        let number: Int
+        package let number: Int
         /// nil for a line that cannot be text of a signup; `problem` says why.
-        let text: String?
-        let problem: String?
+        package let text: String?
+        package let problem: String?
+
+        package init(number: Int, text: String?, problem: String?) {
+            self.number = number
+            self.text = text
+            self.problem = problem
+        }
     }
 
-    /// Without its newline. No valid signup is longer: its largest field, the metadata, has at most 16 KiB.
-    static let lineBytesMax = 1 << 20
-    private static let chunkBytes = 1 << 16
+    /// The file cannot be opened, or not be read.
+    package struct Unreadable: Error, CustomStringConvertible {
+        package let description: String
+    }
 
     private let file: String
+    /// Of a line, without its newline.
+    private let lineBytesMax: Int
+    /// Read at once.
+    private let chunkBytes: Int
     private let handle: FileHandle
     private var buffer: [UInt8] = []
     /// Where the next line begins in the buffer.
@@ -22,14 +33,18 @@ struct LineReader {
     private var number = 0
     private var isAtEnd = false
     /// How much has been read, and how much there is; nil for a pipe.
-    private(set) var bytesRead = 0
-    let bytesTotal: Int?
+    package private(set) var bytesRead = 0
+    package let bytesTotal: Int?
     /// In a line that is too long: its rest is read and dropped.
     private var isSkipping = false
 
-    /// - Parameter file: a path, or - for standard input.
-    init(file: String) throws {
+    /// - Parameters:
+    ///   - file: a path, or - for standard input.
+    ///   - lineBytesMax: no valid signup is longer than 1 MiB: its largest field, the metadata, has at most 16 KiB.
+    package init(file: String, lineBytesMax: Int = 1 << 20, chunkBytes: Int = 1 << 16) throws {
         self.file = file
+        self.lineBytesMax = lineBytesMax
+        self.chunkBytes = chunkBytes
         if file == "-" {
             handle = .standardInput
             bytesTotal = Self.size(of: handle)
@@ -38,7 +53,7 @@ struct LineReader {
         do {
             handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: file))
         } catch {
-            throw CommandFailure(.usage, "the file \(file) cannot be opened")
+            throw Unreadable(description: "the file \(file) cannot be opened")
         }
         bytesTotal = Self.size(of: handle)
     }
@@ -52,7 +67,7 @@ struct LineReader {
     /// The next lines, without empty ones: waits for one and takes what has come with it. None at the end of the file.
     ///
     /// It does not wait for a batch to fill: a code that comes through a pipe has 30 seconds.
-    mutating func batch(linesMax: Int, bytesMax: Int) throws -> [Line] {
+    package mutating func batch(linesMax: Int, bytesMax: Int) throws -> [Line] {
         var lines: [Line] = []
         var bytes = 0
         while lines.count < linesMax, bytes < bytesMax, let line = try next(waits: lines.isEmpty) {
@@ -71,7 +86,7 @@ struct LineReader {
                 position = end + 1
                 number += 1
                 searched = position
-                if isSkipping || line.count > Self.lineBytesMax {
+                if isSkipping || line.count > lineBytesMax {
                     isSkipping = false
                     return tooLong
                 }
@@ -81,7 +96,7 @@ struct LineReader {
             // What is left is the beginning of a line.
             buffer.removeFirst(position)
             position = 0
-            if buffer.count > Self.lineBytesMax {
+            if buffer.count > lineBytesMax {
                 isSkipping = true
                 buffer.removeAll()
             }
@@ -102,13 +117,13 @@ struct LineReader {
 
     /// Waits until there is something and takes what is there. FileHandle would wait for the whole chunk.
     private mutating func readChunk() throws {
-        var chunk = [UInt8](repeating: 0, count: Self.chunkBytes)
+        var chunk = [UInt8](repeating: 0, count: chunkBytes)
         var count: Int
         repeat {
             count = chunk.withUnsafeMutableBytes { Foundation.read(handle.fileDescriptor, $0.baseAddress, $0.count) }
         } while count < 0 && errno == EINTR
         // A directory can be opened, and fails here.
-        guard count >= 0 else { throw CommandFailure(.usage, "the file \(file) cannot be read") }
+        guard count >= 0 else { throw Unreadable(description: "the file \(file) cannot be read") }
         if count == 0 { isAtEnd = true }
         bytesRead += count
         buffer += chunk[..<count]
