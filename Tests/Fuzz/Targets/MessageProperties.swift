@@ -50,9 +50,8 @@ enum MessageProperties {
     }
 
     private static func checkJSON(_ fields: [GraphRequest.Field], _ pairs: [(Substring, Substring)]) {
-        // Foundation's reader leaves out a byte order mark at the beginning of a text.
-        guard pairs.allSatisfy({ $0.0.unicodeScalars.first != "\u{FEFF}" && $0.1.unicodeScalars.first != "\u{FEFF}" })
-        else { return }
+        // Foundation's reader leaves out a byte order mark at the beginning of a text, and of its parts between escapes.
+        guard !pairs.contains(where: { ($0.0 + $0.1).unicodeScalars.contains("\u{FEFF}") }) else { return }
         let expected = Dictionary(pairs.map { (String($0.0), String($0.1)) }, uniquingKeysWith: { first, _ in first })
         // Of a name that stands twice a reader may take either.
         guard expected.count == pairs.count else { return }
