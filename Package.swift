@@ -19,7 +19,8 @@ let strict: [SwiftSetting] = [
 /// 2.36 on: a process reads all of its relocations when it starts, and then they are resident.
 func linking() -> [LinkerSetting] {
     #if canImport(Glibc)
-        var flags = ["-use-ld=lld"]
+        // All symbols are looked up at start, so that the table of them can be read-only from then on.
+        var flags = ["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "now"]
         let name = [CChar](unsafeUninitializedCapacity: 64) {
             $1 = confstr(Int32(_CS_GNU_LIBC_VERSION), $0.baseAddress, 64)
         }
@@ -82,6 +83,7 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -179,6 +181,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             swiftSettings: strict

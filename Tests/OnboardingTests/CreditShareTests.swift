@@ -39,6 +39,11 @@ struct CreditShareTests {
 
     static let cases = [
         Case(name: "the account is read first", events: [], expected: "call read_account"),
+        Case(
+            name: "what is said of another account is not said of ours",
+            events: [.ok(.readAccount, ["id": "9"])],
+            expected: "retry malformed_answer"
+        ),
         Case(name: "an unfunded account is posted", events: [unfunded], expected: "call share_credit_line"),
         Case(name: "the allocation's id ends it", events: [unfunded, posted], expected: "done"),
         Case(name: "a funded account is not posted", events: [funded], expected: "call list_allocations"),

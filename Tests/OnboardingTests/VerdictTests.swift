@@ -215,6 +215,12 @@ struct VerdictTests {
             // What names no number does not say that it is not registered.
             Case(step: .registerPhone, events: [.ok(.readPhone, [:])], expected: "retry malformed_answer"),
             Case(step: .registerPhone, events: [.ok(.readPhone, ["id": "1"])], expected: "retry malformed_answer"),
+            // Of another number it says nothing about ours.
+            Case(
+                step: .registerPhone,
+                events: [.ok(.readPhone, ["id": "9", "status": "CONNECTED", "platform_type": "CLOUD_API"])],
+                expected: "retry malformed_answer"
+            ),
             Case(step: .registerPhone, events: [pending], expected: "call register_phone"),
             Case(step: .registerPhone, events: [elsewhere], expected: "call register_phone"),
             Case(step: .registerPhone, events: [pending, .ok(.registerPhone, ["success": true])], expected: "done"),

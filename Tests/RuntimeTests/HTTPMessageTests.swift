@@ -53,6 +53,18 @@ import Testing
         #expect(message.url.wholeMatch(of: /https:\/\/graph\.test\/v25\.0\/1\?appsecret_proof=[0-9a-f]{64}/) != nil)
     }
 
+    @Test(arguments: [
+        "", "/", "1/", "/1", "1//messages", "../1", "1/..", "1/./messages", "1?access_token=x", "1#", "1%2F2",
+        "@evil.test",
+        "1.evil.test", "１", "1 2", "1\r\nX: y", "wamid.AB", "1/Messages", "-1", String(repeating: "1", count: 33),
+        "1/messages\0", "\\1",
+    ])
+    func `No path that holds anything but words and ids leads a token anywhere`(path: String) {
+        #expect(throws: UnsendableRequest.self) {
+            try make(GraphRequest(.readPhone, .get, path: path, token: .business))
+        }
+    }
+
     @Test func `The exchange carries neither a token nor a proof`() throws {
         let query: [GraphRequest.Field] = [
             .init("client_id", "236484624622562"), .init("client_secret", Secret("s&=")),

@@ -41,7 +41,7 @@ import Testing
         #expect(settings.listen.host == "127.0.0.1")
         #expect(settings.listen.port == 9464)
         #expect(settings.listen.isDefault)
-        #expect(settings.directDatabaseURL == "")
+        #expect(settings.directDatabaseURL.revealed == "")
     }
 
     @Test func `What is set is what is used`() throws {
@@ -64,7 +64,7 @@ import Testing
         #expect(settings.listen.host == "0.0.0.0")
         #expect(settings.listen.port == 0)
         #expect(!settings.listen.isDefault)
-        #expect(settings.directDatabaseURL == "postgresql://direct/embark")
+        #expect(settings.directDatabaseURL.revealed == "postgresql://direct/embark")
     }
 
     struct Wrong: Sendable, CustomTestStringConvertible {
@@ -149,7 +149,7 @@ import Testing
             #expect(settings.appSecret == Secret("0123456789abcdef"))
             #expect(settings.systemToken == Secret("EAAsystem"))
             #expect(settings.keys.keyIDs == ["a"])
-            #expect(settings.database.databaseURL == "postgresql://worker@db/embark")
+            #expect(settings.database.databaseURL.revealed == "postgresql://worker@db/embark")
         }
     }
 

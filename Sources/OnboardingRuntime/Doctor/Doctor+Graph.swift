@@ -65,7 +65,7 @@ extension Doctor {
             request = GraphRequest(.debugToken, .get, path: "debug_token", token: .none)
         }
         return await Self.check("graph") { [credentials] in
-            let pools = GraphClient.Pools(connectionsMax: 1)
+            let pools = GraphClient.Pools(connectionsMax: 1, authorities: graph.authorities)
             let answer = await GraphClient(http: pools, settings: graph)
                 .send(request, credentials: credentials, seconds: limits.deadline / .seconds(1))
             try await pools.shutdown()
@@ -86,7 +86,8 @@ extension Doctor {
     }
 
     private func reachability(_ answer: GraphAnswer, of graph: GraphSettings) -> Finding {
-        let remedy = "Look at EMBARK_GRAPH_URL, and at this machine's DNS, firewall, proxy and CA certificates."
+        let remedy =
+            "Look at EMBARK_GRAPH_URL, at SSL_CERT_FILE, and at this machine's DNS, firewall, proxy and CA certificates."
         switch answer {
         case .answered(let response) where response.isOutage:
             // With Graph's own words or with a page of what stands in front of it.

@@ -16,6 +16,8 @@ struct GraphSettings: Sendable {
     var version: String
     /// Whether each call with a token proves that it comes from the app's owner (Meta, "Secure Graph API calls").
     var sendsAppSecretProof: Bool
+    /// The authorities whose certificates are trusted; nil for the system's.
+    var authorities: [NIOSSLCertificate]?
 }
 
 struct GraphClient: Sendable {
@@ -37,11 +39,12 @@ struct GraphClient: Sendable {
         private let turn = Atomic<Int>(0)
         private static let connectionsInOne = 32
 
-        init(connectionsMax: Int) {
+        /// - Parameter authorities: whose certificates are trusted; nil for the system's.
+        init(connectionsMax: Int, authorities: [NIOSSLCertificate]? = nil) {
             let count = (connectionsMax + Self.connectionsInOne - 1) / Self.connectionsInOne
             clients = (0..<max(count, 1)).map { _ in
                 // No call waits in one for a connection that another has to spare: how many calls there are is limited before.
-                GraphClient.makeHTTPClient(connectionsMax: connectionsMax)
+                GraphClient.makeHTTPClient(connectionsMax: connectionsMax, authorities: authorities)
             }
         }
 
@@ -57,8 +60,14 @@ struct GraphClient: Sendable {
 
     /// Every option that matters written out: no redirects, since a token must not follow one; no retries, since a call
     /// that may have left is not repeated blindly; a bounded time to connect.
-    private static func makeHTTPClient(connectionsMax: Int) -> HTTPClient {
+    private static func makeHTTPClient(connectionsMax: Int, authorities: [NIOSSLCertificate]?) -> HTTPClient {
+        var tls = TLSConfiguration.makeClientConfiguration()
+        // Of itself the library would speak TLS 1.0 (RFC 8996 deprecates 1.0 and 1.1).
+        tls.minimumTLSVersion = .tlsv12
+        tls.certificateVerification = .fullVerification
+        if let authorities { tls.trustRoots = .certificates(authorities) }
         var configuration = HTTPClient.Configuration()
+        configuration.tlsConfiguration = tls
         configuration.redirectConfiguration = .disallow
         configuration.timeout = .init(connect: .seconds(5))
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connectionsMax
@@ -119,10 +128,10 @@ struct GraphClient: Sendable {
         // An address that is a number is connected to without the wrapper above.
         case let error as IOError where [ECONNREFUSED, EADDRNOTAVAIL, EMFILE, ENFILE].contains(error.errnoCode):
             .notSent(reason: "no connection")
-        case NIOSSLError.handshakeFailed:
-            .notSent(reason: "no TLS")
+        case NIOSSLError.handshakeFailed(let cause):
+            .notSent(reason: handshakeReason(cause))
         case let error as NIOSSLExtraError where unsentTLSErrors.contains(error):
-            .notSent(reason: "no TLS")
+            .notSent(reason: "no TLS: the server's certificate is for another host")
         case let error as HTTPClientError:
             .effectUnknown(reason: error.shortDescription)
         case is CancellationError:
@@ -130,6 +139,18 @@ struct GraphClient: Sendable {
         default:
             .effectUnknown(reason: "\(type(of: error))")
         }
+    }
+
+    /// The handshake comes before the first byte of a request. BoringSSL names its errors in its own words alone.
+    private static func handshakeReason(_ cause: BoringSSLError) -> String {
+        let words = "\(cause)"
+        if words.contains("CERTIFICATE_VERIFY_FAILED") {
+            return "no TLS: the server's certificate has expired, or is of an authority that is not trusted here"
+        }
+        if ["UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "WRONG_VERSION_NUMBER"].contains(where: words.contains) {
+            return "no TLS: the server does not speak TLS 1.2 or later"
+        }
+        return "no TLS"
     }
 
     /// The server's certificate is another's.

@@ -29,7 +29,13 @@ public struct DoctorSettings: Sendable {
         let url = try sources.string("EMBARK_GRAPH_URL")
         let version = try sources.string("EMBARK_GRAPH_VERSION")
         if let problem = WorkerSettings.graphProblems(url: url, version: version).first { return (nil, problem) }
-        return (GraphSettings(baseURL: url, version: version, sendsAppSecretProof: false), nil)
+        var graph = GraphSettings(baseURL: url, version: version, sendsAppSecretProof: false)
+        do throws(SettingsError) {
+            graph.authorities = try TrustedAuthorities.read(sources)
+        } catch {
+            return (nil, error)
+        }
+        return (graph, nil)
     }
 
     /// nil where it is not set. One that cannot stand in a header is refused by the call itself.

@@ -33,6 +33,8 @@ public struct SettingSources: Sendable {
     /// More than any secret needs; keeps a wrong path to a large file from being read whole.
     static let fileBytesMax = 64 * 1024
 
+    /// `SSL_CERT_FILE`: not a setting of Embark's, but one of every program on the machine.
+    let certificateFile: String?
     private let reader: ConfigReader
 
     /// - Parameters:
@@ -44,6 +46,7 @@ public struct SettingSources: Sendable {
         environment: [String: String]
     ) throws(SettingsError) {
         let files = try Self.readFiles(environment: environment)
+        certificateFile = environment[TrustedAuthorities.variable]
         reader = ConfigReader(providers: [
             Self.provider("flags", flags),
             EnvironmentVariablesProvider(environmentVariables: environment, secretsSpecifier: .all),

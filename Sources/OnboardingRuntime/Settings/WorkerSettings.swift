@@ -5,7 +5,7 @@ import Postgres
 public struct WorkerSettings: Sendable {
     let database: DatabaseSettings
     /// For LISTEN; the same unless the ordinary connections go through a transaction pooler.
-    let directDatabaseURL: String
+    let directDatabaseURL: Secret
     let graph: GraphSettings
     let appSecret: Secret
     /// Required for a solution partner.
@@ -57,7 +57,13 @@ public struct WorkerSettings: Sendable {
         if proof != "true" && proof != "false" {
             problems.append(.malformed(name: "EMBARK_APPSECRET_PROOF", rule: "must be true or false"))
         }
-        graph = GraphSettings(baseURL: baseURL, version: version, sendsAppSecretProof: proof == "true")
+        var settings = GraphSettings(baseURL: baseURL, version: version, sendsAppSecretProof: proof == "true")
+        do throws(SettingsError) {
+            settings.authorities = try TrustedAuthorities.read(sources)
+        } catch {
+            problems.append(error)
+        }
+        graph = settings
         appSecret = secret("EMBARK_APP_SECRET")
         checkHeaderText(appSecret.revealed, "EMBARK_APP_SECRET")
         let token = read("EMBARK_SYSTEM_TOKEN")
@@ -77,9 +83,9 @@ public struct WorkerSettings: Sendable {
         retentionDays = number("EMBARK_RETENTION_DAYS", 1...36_500)
         var address: ListenAddress?
         do throws(SettingsError) { address = try ListenAddress(sources: sources) } catch { problems.append(error) }
-        directDatabaseURL = read("EMBARK_DIRECT_DATABASE_URL")
+        directDatabaseURL = Secret(read("EMBARK_DIRECT_DATABASE_URL"))
         do throws(PostgresError) {
-            _ = try ConnectionOptions(directDatabaseURL, applicationName: "embark")
+            _ = try ConnectionOptions(directDatabaseURL.revealed, applicationName: "embark")
         } catch {
             // Its own words are for a connection; here the setting is what has to be named.
             problems.append(
@@ -111,7 +117,7 @@ public struct WorkerSettings: Sendable {
     /// while the queue grows. Through a transaction pooler a session has no settings and no prepared statements of its own.
     func workerConnectionOptions() throws(SettingsError) -> ConnectionOptions {
         var options = try database.connectionOptions(applicationName: "embark worker")
-        if directDatabaseURL.isEmpty {
+        if directDatabaseURL.revealed.isEmpty {
             options.sessionSettings = Self.stablePlans
         } else {
             options.preparesStatements = false

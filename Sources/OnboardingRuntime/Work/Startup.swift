@@ -67,7 +67,8 @@ struct Startup {
         )
         guard let id = rows.first?.value else { throw PostgresError.decoding("no worker id was returned") }
         let direct = try ConnectionOptions(
-            settings.directDatabaseURL.isEmpty ? settings.database.databaseURL : settings.directDatabaseURL,
+            (settings.directDatabaseURL.revealed.isEmpty ? settings.database.databaseURL : settings.directDatabaseURL)
+                .revealed,
             applicationName: "embark listen"
         )
         return Ready(

@@ -53,7 +53,10 @@ public struct Worker: Service {
             processID: getpid(),
             keyIDs: settings.keys.keyIDs
         )
-        let http = GraphClient.Pools(connectionsMax: settings.concurrency + settings.concurrency / 4 + 1)
+        let http = GraphClient.Pools(
+            connectionsMax: settings.concurrency + settings.concurrency / 4 + 1,
+            authorities: settings.graph.authorities
+        )
         var logger = logger
         logger[metadataKey: "worker.id"] = "\(start.workerID)"
         let marks = SentMarks.batcher(queue)
