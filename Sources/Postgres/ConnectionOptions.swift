@@ -75,6 +75,15 @@ public struct ConnectionOptions: Sendable {
         return parameters
     }
 
+    /// The same for a program that has libpq in it, as its PG* variables: arguments are shown to every user of the machine.
+    /// What has no variable, such as the keepalives, is left out.
+    public var environment: [String: String] {
+        let variables = Conninfo.variables()
+        return parameters.reduce(into: [:]) { environment, setting in
+            if let variable = variables[setting.key] { environment[variable] = setting.value }
+        }
+    }
+
     /// How long an attempt over all hosts may take.
     var connectLimit: Duration { hostCount == 1 ? connectTimeout : .seconds(secondsForEachHost * Int64(hostCount)) }
 
@@ -148,6 +157,19 @@ private enum Conninfo {
         guard let options = PQconndefaults() else { return [:] }
         defer { PQconninfoFree(options) }
         return settings(of: options)
+    }
+
+    /// The environment's name for each setting that has one.
+    static func variables() -> [String: String] {
+        guard let options = PQconndefaults() else { return [:] }
+        defer { PQconninfoFree(options) }
+        var variables: [String: String] = [:]
+        var option = options
+        while let keyword = option.pointee.keyword {
+            if let variable = option.pointee.envvar { variables[String(cString: keyword)] = String(cString: variable) }
+            option += 1
+        }
+        return variables
     }
 
     static func list(_ value: String?) -> [String] {

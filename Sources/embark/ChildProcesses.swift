@@ -82,11 +82,16 @@ struct ChildProcesses: BenchmarkProcesses {
         return (output, Self.childrenCPUSeconds() - before, peak)
     }
 
-    func program(_ name: String, _ arguments: [String], input: String) async throws -> String {
+    func program(
+        _ name: String,
+        _ arguments: [String],
+        environment: [String: String],
+        input: String
+    ) async throws -> String {
         let result = try await Subprocess.run(
             .name(name),
             arguments: Arguments(arguments),
-            environment: environment([:]),
+            environment: self.environment(environment),
             input: .string(input),
             output: .string(limit: Self.outputBytesMax),
             error: .string(limit: Self.outputBytesMax)

@@ -82,6 +82,21 @@ import Testing
         for (words, expected) in table { #expect(options.scrub(words) == expected) }
     }
 
+    @Test("A program with libpq gets the same by its environment, the password too")
+    func environment() throws {
+        var options = try ConnectionOptions(
+            "postgresql://worker:c4nary@db.example:6432/embark?sslmode=verify-full&sslrootcert=/ca.pem&options=-c%20x.y%3D1",
+            applicationName: "tests"
+        )
+        options.sessionSettings = ["jit": "off"]
+        let expected = [
+            "PGUSER": "worker", "PGPASSWORD": "c4nary", "PGHOST": "db.example", "PGPORT": "6432",
+            "PGDATABASE": "embark",
+            "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca.pem", "PGOPTIONS": "-c x.y=1 -c jit=off",
+        ]
+        #expect(options.environment.merging(expected) { $1 } == options.environment)
+    }
+
     @Test("The time to connect is 5 seconds, or what the string says")
     func connectTimeout() throws {
         let table: [(String, Duration, Duration)] = [

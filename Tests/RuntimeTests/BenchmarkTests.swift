@@ -135,19 +135,19 @@ struct CommandBenchmarkTests {
 
     @Test(.database(.empty)) func `The short form measures, plots, and leaves the database as it was`() async throws {
         let file = NSTemporaryDirectory() + "embark-plot-\(UUID().uuidString).svg"
+        // A password that the server does not ask for. Whoever may list processes sees the arguments of all.
+        let password = "canary-password-\(UUID().uuidString)"
+        let database = TestDatabase.current.url.replacing("postgres@", with: "postgres:\(password)@")
+        try #require(database.contains(password))
+        async let arguments = Self.argumentsOfOthers(until: "pgbench")
         let result = try await Command.run(
-            "benchmark",
-            "--short",
-            "--only",
-            "engine",
-            "--only",
-            "snapshot",
-            "--plot",
-            file,
-            "-o",
-            "jsonl"
+            ["benchmark", "--short", "--only", "engine", "--only", "snapshot", "--plot", file, "-o", "jsonl"],
+            database: database
         )
         #expect(result.code == 0, "\(result.err)")
+        let seen = try await arguments
+        #expect(!seen.contains(password))
+        #expect(!result.all.contains(password))
         let lines = try result.objectLines()
         #expect(Set(lines.compactMap { $0["measure"] as? String }) == ["engine", "snapshot"])
         for line in lines {
@@ -166,5 +166,19 @@ struct CommandBenchmarkTests {
         #expect(wal.count == 4)
         #expect(wal.allSatisfy { ($0["value"] as? Double ?? 0) > 100 }, "\(wal)")
         #expect(try await texts("SELECT to_regnamespace('embark') IS NULL || ''") == ["true"])
+    }
+
+    /// The arguments of all processes, each time they are looked at, until one is such a program.
+    private static func argumentsOfOthers(until program: String) async throws -> String {
+        var seen: Set<String> = []
+        try await eventually("\(program) runs", within: .seconds(60)) {
+            for process in try FileManager.default.contentsOfDirectory(atPath: "/proc") where Int(process) != nil {
+                // It may have ended meanwhile.
+                guard let bytes = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") else { continue }
+                seen.insert(String(decoding: bytes, as: UTF8.self))
+            }
+            return seen.contains { $0.prefix { $0 != "\0" }.hasSuffix(program) }
+        }
+        return seen.joined(separator: "\n")
     }
 }

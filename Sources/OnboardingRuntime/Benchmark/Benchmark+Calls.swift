@@ -318,11 +318,12 @@ extension Benchmark {
         let file = FileManager.default.temporaryDirectory.appending(path: "embark-enqueue-\(getpid()).sql")
         try script.write(to: file, atomically: true, encoding: .utf8)
         let arguments = [
-            "-n", "-M", "prepared", "-c", "4", "-j", "2", "-t", "\(transactions / 4)", "-f", file.path, database.url,
+            "-n", "-M", "prepared", "-c", "4", "-j", "2", "-t", "\(transactions / 4)", "-f", file.path,
         ]
+        let environment = try database.environment()
         var said = ""
         let cost = try await database.cost {
-            said = try await processes.program("pgbench", arguments, input: "")
+            said = try await processes.program("pgbench", arguments, environment: environment, input: "")
             return Double(transactions)
         }
         try FileManager.default.removeItem(at: file)
@@ -345,7 +346,8 @@ extension Benchmark {
         let cost = try await database.cost {
             _ = try await processes.program(
                 "psql",
-                ["-qX", "-v", "ON_ERROR_STOP=1", "-f", "-", database.url],
+                ["-qX", "-v", "ON_ERROR_STOP=1", "-f", "-"],
+                environment: database.environment(),
                 input: input
             )
             return rows

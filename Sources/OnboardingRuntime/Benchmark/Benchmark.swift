@@ -17,7 +17,12 @@ public protocol BenchmarkProcesses: Sendable {
         line: @escaping @Sendable (String) -> Void
     ) async throws -> (output: String, cpuSeconds: Double, peakResidentBytes: Int)
     /// Runs another program until it ends.
-    func program(_ name: String, _ arguments: [String], input: String) async throws -> String
+    func program(
+        _ name: String,
+        _ arguments: [String],
+        environment: [String: String],
+        input: String
+    ) async throws -> String
     /// Runs `embark` for as long as `body` does, which gets its first line.
     func with<Value: Sendable>(
         _ arguments: [String],
@@ -206,8 +211,9 @@ public struct Benchmark: Sendable {
                 "pgbench",
                 [
                     "-n", "-M", "prepared", "-c", "4", "-j", "2", "-T", "\(scale.pgbenchSeconds)", "-f", file.path,
-                    database.url(withSettings: WorkerSettings.stablePlans),
                 ],
+                // The plans that a worker has.
+                environment: database.environment(withSettings: WorkerSettings.stablePlans),
                 input: ""
             )
             elapsed = (ContinuousClock.now - began) / .seconds(1)

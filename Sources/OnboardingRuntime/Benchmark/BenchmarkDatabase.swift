@@ -64,10 +64,11 @@ public struct BenchmarkDatabase: Sendable {
         try await texts(sql).first.flatMap(Double.init) ?? 0
     }
 
-    /// The address for a program that is to have the plans that a worker has.
-    func url(withSettings settings: [String: String]) -> String {
-        let options = settings.sorted { $0.key < $1.key }.map { "-c%20\($0)%3D\($1)" }.joined(separator: "%20")
-        return url + (url.contains("?") ? "&" : "?") + "options=" + options
+    /// The way to it for psql and pgbench, with these settings of each session.
+    func environment(withSettings settings: [String: String] = [:]) throws(PostgresError) -> [String: String] {
+        var options = try ConnectionOptions(url, applicationName: "embark benchmark")
+        options.sessionSettings = settings
+        return options.environment
     }
 
     /// CPU that the whole server has used so far; nil when it is not on this machine, or /proc is not there.
