@@ -19,7 +19,8 @@ final class ServerLink: @unchecked Sendable {
         guard PQstatus(pg) == CONNECTION_OK else {
             let words = options.scrub(String(cString: PQerrorMessage(pg)).onOneLine)
             PQfinish(pg)
-            throw PostgresError(.unreachable, "cannot connect to \(options.description): \(words)")
+            let advice = TLSAdvice.for(words).map { ". \($0)" } ?? ""
+            throw PostgresError(.unreachable, "cannot connect to \(options.description): \(words)\(advice)")
         }
         self.pg = pg
         // Notices would go to stderr. They are of no use to a program, and may quote values.
