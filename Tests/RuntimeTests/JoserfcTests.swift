@@ -22,13 +22,67 @@ import Testing
         print(jwe.encrypt_compact(opened.protected, opened.plaintext, keys, registry=registry))
         """
 
-    private func python(_ input: String) async throws -> CommandResult {
+    /// Makes a set of three keys; opens with it what Embark seals under each; seals a text under each for Embark.
+    static let exchange = """
+        import json, sys
+        from joserfc import jwe
+        from joserfc.jwk import KeySet, OctKey
+        registry = jwe.JWERegistry(strict_check_header=False)
+        lines = sys.stdin.read().split("\\n")
+        if lines[0] == "":
+            keys = [OctKey.generate_key(256, parameters={"kid": kid, **more}) for kid, more in [
+                ("2026-11", {}), ("Key \\"7\\" /", {"use": "enc", "alg": "dir"}), ("k" * 128, {"key_ops": ["encrypt", "decrypt"]})]]
+            print(json.dumps({"keys": [key.as_dict(private=True) for key in keys]}))
+            sys.exit()
+        keys = KeySet.import_key_set(json.loads(lines[0]))
+        for line in lines[1:]:
+            if not line: continue
+            opened = jwe.decrypt_compact(line, keys, registry=registry)
+            # Another library's order and blanks, and a member that Embark does not know.
+            header = dict(sorted(opened.protected.items(), reverse=True), cty="text/plain")
+            again = jwe.encrypt_compact(header, opened.plaintext, keys, registry=registry)
+            print(opened.plaintext.hex() + " " + again)
+        """
+
+    @Test(.database(.empty))
+    func `A ring that joserfc makes works in Embark, and each reads the other's texts under every key`()
+        async throws
+    {
+        let set = try #require(try await python("\n", Self.exchange).outLines.first)
+        let entries = try #require(try JSONSerialization.jsonObject(with: Data(set.utf8)) as? [String: [[String: Any]]])
+        let keys = try #require(entries["keys"])
+        let all = try KeyRing(jwkSet: set)
+        #expect(all.keyIDs.count == 3)
+        let texts = ["", "000123", "EAAbusiness", "geheim \u{1F511}\0\n", String(repeating: "ß", count: 5000)]
+        // The first key of a ring seals: each gets its turn, as after a rotation.
+        var sealed: [String] = []
+        for place in keys.indices {
+            let turned = Array(keys[place...] + keys[..<place])
+            let data = try JSONSerialization.data(withJSONObject: ["keys": turned])
+            let ring = try KeyRing(jwkSet: String(decoding: data, as: UTF8.self))
+            sealed += try texts.map { try ring.seal(Secret($0), signupID: 42, purpose: .token) }
+        }
+        let answers = try await python(([set] + sealed).joined(separator: "\n") + "\n", Self.exchange).outLines
+        try #require(answers.count == sealed.count)
+        for (number, answer) in answers.enumerated() {
+            let text = texts[number % texts.count]
+            let parts = answer.split(separator: " ", omittingEmptySubsequences: false)
+            #expect(parts[0] == text.utf8.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined())
+            let again = String(parts[1])
+            #expect(try all.open(again, signupID: 42, purpose: .token).revealed == text)
+            // Another library's text is bound to its signup and purpose, too.
+            #expect(throws: SealingError.otherRow) { try all.open(again, signupID: 43, purpose: .token) }
+            #expect(throws: SealingError.otherRow) { try all.open(again, signupID: 42, purpose: .pin) }
+        }
+    }
+
+    private func python(_ input: String, _ program: String = program) async throws -> CommandResult {
         let environment = ProcessInfo.processInfo.environment
         let result = try await Command.program(
             "env",
             [
                 "PYTHONPATH=\(environment["EMBARK_TEST_PYTHON_PATH"] ?? "")",
-                environment["EMBARK_TEST_PYTHON"] ?? "/usr/bin/python3", "-c", Self.program,
+                environment["EMBARK_TEST_PYTHON"] ?? "/usr/bin/python3", "-c", program,
             ],
             input: input
         )

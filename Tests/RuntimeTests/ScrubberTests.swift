@@ -17,6 +17,26 @@ import Testing
         ("access_token=1|s%20", "access_token=[secret]"), ("access_token=", "access_token=[secret]"),
         ("access_token=EAAGm0PX4ZCpsBAK", "access_token=[secret]"),
         ("access_token=code=EAAGm0PX4ZCpsBAK", "access_token=[secret]"),
+        // Percent-encoded, once and twice, as in a URL that stands in another one's query.
+        ("u=https%3A%2F%2Fx%3Faccess_token%3D1%7Cs%26b%3D1", "u=https%3A%2F%2Fx%3Faccess_token%3D[secret]%26b%3D1"),
+        ("next=%2Fcb%3Fcode%3DAQB%252Fx%23_%26z", "next=%2Fcb%3Fcode%3D[secret]%23_%26z"),
+        ("a%253Fclient_secret%253D0123%2526b", "a%253Fclient_secret%253D[secret]%2526b"),
+        ("a%3fCODE%3dAQB%26b", "a%3fCODE%3d[secret]%26b"),
+        // JSON, plain, escaped within a string of JSON, percent-encoded, and with single quotes.
+        (#"{"access_token":"1|s","b":1}"#, #"{"access_token":"[secret]","b":1}"#),
+        (#"{"code" : "AQB\"x\\","b":1}"#, #"{"code" : "[secret]","b":1}"#),
+        (#"{\"client_secret\": \"01,23\", \"b\": 1}"#, #"{\"client_secret\": \"[secret]\", \"b\": 1}"#),
+        (#"{\\\"pin\\\":\\\"000123\\\"}"#, #"{\\\"pin\\\":\\\"[secret]\\\"}"#),
+        ("{'verify_token': 'v t', 'b': 1}", "{'verify_token': '[secret]', 'b': 1}"),
+        ("%7B%22code%22%3A%22AQB%22%7D", "%7B%22code%22%3A%22[secret]%22%7D"),
+        (#"{"pin":123456}"#, #"{"pin":[secret]}"#),
+        (#"?a=1\u0026access_token=1|s"#, #"?a=1\u0026access_token=[secret]"#),
+        (#"access_token\u003d1|s\u0026b"#, #"access_token\u003d[secret]\u0026b"#),
+        // An error's own code is a number, and another name's.
+        (#"{"error":{"code":190,"error_code":"x"}}"#, #"{"error":{"code":190,"error_code":"x"}}"#),
+        ("code: 190, code 190", "code: 190, code 190"), (#"{"code":"#, #"{"code":"#),
+        (#"{"pin":"#, #"{"pin":[secret]"#),
+        (#""code":""#, #""code":"[secret]"#), ("code%3", "code%3"), ("code\\", "code\\"),
     ])
     func `Tokens and the values of secret parameters are replaced, and the words around them stay`(
         text: String,
@@ -29,6 +49,9 @@ import Testing
         "access_token", "client_secret", "code", "input_token", "appsecret_proof", "fb_exchange_token", "pin",
     ])
     func `A value goes whole, whatever signs it holds`(name: String) {
+        for text in [#""\#(name)":"ab,}canary""#, #"\"\#(name)\":\"ab\\\"canary\""#, "%22\(name)%22%3A%22ab canary"] {
+            #expect(!Scrubber.scrub(text).contains("canary"), "\(text)")
+        }
         for value in ["ab+canary", "ab/canary", "ab=canary", "ab%2Bcanary", "ab~canary", "ab:canary", "e\u{301}canary"]
         {
             #expect(!Scrubber.scrub("before \(name)=\(value) after").contains("canary"), "\(value)")

@@ -1,4 +1,5 @@
 /// What is sealed, byte by byte, and everything that must not open.
+import Crypto
 import Foundation
 import Onboarding
 import Support
@@ -97,9 +98,11 @@ import Testing
                 altered[bit / 8] ^= 1 << (bit % 8)
                 var text = parts
                 text[part] = Base64URL.encode(altered)
-                #expect(throws: SealingError.self, "part \(part), bit \(bit)") {
+                let error = #expect(throws: SealingError.self, "part \(part), bit \(bit)") {
                     try ring.open(text.joined(separator: "."), signupID: 1, purpose: .pin)
                 }
+                let said = error.map { String(reflecting: $0) + "\($0)" } ?? ""
+                #expect(!said.contains("000123") && ![2, 3, 4].contains { said.contains(parts[$0]) }, "\(said)")
             }
         }
     }
@@ -153,6 +156,43 @@ import Testing
         eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIiwia2lkIjoib3RoZXIiLCJlbWJhcmtfc2lnbnVwIjoiNDIiLCJlbWJhcmtfcHVy\
         cG9zZSI6InBpbiJ9..irUOo_km8ZuhqFR2.MepQWaxW.QYJRYTyiT331ejk8XKV3XA
         """
+
+    /// RFC 7516, appendix A.1: its content encryption key, nonce, text and, since GCM's text does not hang on the header, its
+    /// ciphertext. The tag is over our own header, by Python's cryptography.
+    @Test func `The text that RFC 7516 encrypts with A256GCM opens`() throws {
+        let key = "saH0gFSP4XM_tAP_a5rU9ooHbltwLiJpL4LLLnrqQPw"
+        let ring = try KeyRing(jwkSet: #"{"keys":[{"kty":"oct","kid":"rfc7516","k":"\#(key)"}]}"#)
+        let header = #"{"alg":"dir","embark_purpose":"token","embark_signup":"7516","enc":"A256GCM","kid":"rfc7516"}"#
+        let ciphertext = "5eym8TW_c8SuK0ltJ3rpYIzOeDQz7TALvtu6UG9oMo4vpzs9tX_EFShS8iB7j6jiSdiwkIr3ajwQzaBtQD_A"
+        let sealed = [
+            Base64URL.encode(header.utf8), "", "48V1_ALb6US04U3b", ciphertext, "C5hcHQpduZ3r6IhFArbugQ",
+        ].joined(separator: ".")
+        #expect(
+            try ring.open(sealed, signupID: 7516, purpose: .token).revealed
+                == "The true sign of intelligence is not knowledge but imagination."
+        )
+    }
+
+    /// A header that asks for another algorithm, a critical extension or compression is refused, whatever its key.
+    @Test(arguments: [
+        (#""alg":"none""#, #""enc":"A256GCM""#), (#""alg":"A256KW""#, #""enc":"A256GCM""#),
+        (#""alg":"dir""#, #""enc":"A128GCM""#), (#""alg":"dir""#, #""enc":"A256CBC-HS512""#),
+        (#""alg":"dir","crit":["exp"],"exp":1"#, #""enc":"A256GCM""#),
+        (#""alg":"dir","zip":"DEF""#, #""enc":"A256GCM""#),
+    ])
+    func `Another algorithm, what must be understood and compression are refused`(alg: String, enc: String) throws {
+        let header = "{\(alg),\(enc)" + #","kid":"a","embark_signup":"1","embark_purpose":"pin"}"#
+        let key = SymmetricKey(data: SampleKeys.bytes("a"))
+        let encoded = Base64URL.encode(header.utf8)
+        let box = try AES.GCM.seal(Data("000123".utf8), using: key, authenticating: Data(encoded.utf8))
+        let sealed = [
+            encoded, "", Base64URL.encode(Array(box.nonce)), Base64URL.encode(box.ciphertext),
+            Base64URL.encode(box.tag),
+        ].joined(separator: ".")
+        #expect(throws: SealingError.malformed) {
+            try SampleKeys.ring("a").open(sealed, signupID: 1, purpose: .pin)
+        }
+    }
 
     @Test func `What another implementation sealed opens`() throws {
         let ring = try SampleKeys.ring("a", "other")

@@ -77,7 +77,8 @@ extension KeyRing {
             return key
         }
         guard let read = SealedHeader(json: header) else { throw .malformed }
-        guard read.alg == "dir", read.enc == "A256GCM" else { throw .malformed }
+        // What must be understood, and compression, are not: RFC 7516, section 5.2.
+        guard read.alg == "dir", read.enc == "A256GCM", read.crit == nil, read.zip == nil else { throw .malformed }
         guard let key = keys.first(where: { $0.id == read.kid }) else { throw .unknownKey(id: read.kid) }
         guard read.signup == String(signupID), read.purpose == purpose.rawValue else { throw .otherRow }
         return key
@@ -98,9 +99,16 @@ struct SealedHeader: Decodable {
     let kid: String
     let signup: String
     let purpose: String
+    let crit: Present?
+    let zip: Present?
+
+    /// A member of which only matters that it is there.
+    struct Present: Decodable {
+        init(from decoder: any Decoder) {}
+    }
 
     enum CodingKeys: String, CodingKey {
-        case alg, enc, kid
+        case alg, enc, kid, crit, zip
         case signup = "embark_signup"
         case purpose = "embark_purpose"
     }
