@@ -1,6 +1,7 @@
 /// What probes and Prometheus ask a worker over HTTP.
 import Foundation
 import Hummingbird
+import HummingbirdCore
 public import Logging
 import NIOCore
 public import ServiceLifecycle
@@ -12,6 +13,9 @@ public struct HealthServer: Service {
     private let status: WorkerStatus
     private let metrics: WorkerMetrics
     private let logger: Logger
+
+    /// Of more clients the others wait until one has gone: descriptors are for Graph and the database.
+    static let connectionsMax = 64
 
     public init(settings: WorkerSettings, worker: Worker, logger: Logger) {
         self.settings = settings
@@ -46,7 +50,11 @@ public struct HealthServer: Service {
             quiet.logLevel = .critical
             let application = Application(
                 router: router,
-                configuration: .init(address: .hostname(settings.listen.host, port: port)),
+                server: .http1(configuration: .init(additionalChannelHandlers: [ConnectionEnd()])),
+                configuration: .init(
+                    address: .hostname(settings.listen.host, port: port),
+                    availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax, logger: quiet)
+                ),
                 onServerRunning: { channel in
                     logger.info(
                         "health endpoint listens",
@@ -63,4 +71,20 @@ public struct HealthServer: Service {
             }
         }
     }
+}
+
+/// Hangs up on a client whose time is over, whatever it does: one that sends a byte a second keeps no other from asking.
+private final class ConnectionEnd: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = NIOAny
+
+    /// A probe takes milliseconds. Nobody scrapes at a multiple of this, and so just when the connection is closed.
+    private static let age = TimeAmount.milliseconds(7_300)
+    private var end: Scheduled<Void>?
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        let channel = context.channel
+        end = channel.eventLoop.scheduleTask(in: Self.age) { channel.close(promise: nil) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { end?.cancel() }
 }
