@@ -150,6 +150,24 @@ extension DoctorTrouble {
             cleanUp: "DROP ROLE enqueuer"
         ),
         DoctorTrouble(
+            testDescription: "plans are logged with the values that were bound",
+            provoke: enqueuer
+                + "ALTER ROLE enqueuer SET auto_explain.log_min_duration = '1s'; ALTER ROLE enqueuer SET auto_explain.log_verbose = on",
+            finding:
+                "WARN server log: enqueuer: auto_explain.log_verbose = on writes codes and PINs into the server's log",
+            remedy: "ALTER ROLE enqueuer IN DATABASE DATABASE SET auto_explain.log_verbose = 'off';",
+            cleanUp: "DROP ROLE enqueuer"
+        ),
+        DoctorTrouble(
+            testDescription: "an operator's login, who replays with new codes",
+            provoke:
+                "CREATE ROLE oncall LOGIN IN ROLE embark_operator; ALTER ROLE oncall SET log_min_duration_statement = '1s'",
+            finding:
+                "WARN server log: oncall: log_parameter_max_length = -1 writes codes and PINs into the server's log",
+            remedy: "ALTER ROLE oncall IN DATABASE DATABASE SET log_parameter_max_length = '0';",
+            cleanUp: "DROP ROLE oncall"
+        ),
+        DoctorTrouble(
             testDescription: "a setting of the role in this database, which hides that of the role",
             provoke: enqueuer + "ALTER ROLE enqueuer IN DATABASE DATABASE SET log_parameter_max_length_on_error = 64",
             finding:
