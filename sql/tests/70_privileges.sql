@@ -3,7 +3,7 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(176);
+SELECT plan(177);
 
 -- Something to work on: signup 1 runs, signup 2 waits on the customer.
 SELECT embark.enqueue_signup(code => 'c', currency => 'USD', external_id => 'here');
@@ -222,6 +222,10 @@ SELECT is_empty(
        WHERE pronamespace = 'embark'::regnamespace AND prosecdef
          AND ('search_path=pg_catalog, embark, pg_temp' = ANY (proconfig)) IS NOT TRUE$$,
     'each of them pins its search_path');
+SELECT is_empty(
+    $$SELECT oid::regprocedure FROM pg_proc
+       WHERE pronamespace = 'embark'::regnamespace AND prosrc ~* '\mexecute\M'$$,
+    'no function puts a statement together: there is nothing to inject into');
 SELECT is_empty(
     $$SELECT oid::regprocedure FROM pg_proc
        WHERE pronamespace = 'embark'::regnamespace AND proowner <> 'embark_owner'::regrole$$,

@@ -3,9 +3,9 @@
 BEGIN;
 SET client_min_messages = warning;
 
-SELECT plan(18);
+SELECT plan(30);
 
-CREATE ROLE embark_test_caller NOLOGIN IN ROLE embark_upstream, embark_token_reader, embark_worker;
+CREATE ROLE embark_test_caller NOLOGIN IN ROLE embark_upstream, embark_token_reader, embark_worker, embark_operator;
 CREATE SCHEMA evil AUTHORIZATION embark_test_caller;
 CREATE SCHEMA test;
 GRANT USAGE ON SCHEMA test TO embark_test_caller;
@@ -113,13 +113,37 @@ SELECT throws_ok($$SELECT test.run('SELECT embark.enqueue_signup(code => ''c'', 
 SELECT throws_ok($$SELECT test.run('INSERT INTO embark.signup_inbox (code, currency) VALUES (''c'', ''XXX'')')$$, '22023', NULL,
     'the inbox asks the true installation');
 
+SELECT is((SELECT count(*)::integer FROM embark.jobs), 3, 'their jobs are in the true table');
+-- What operators call: signup 1 failed at a step that can be skipped, 2 where it can be replayed, 4 with an effect in doubt.
+UPDATE embark.signups
+   SET state = 'failed', waiting_on = 'operator', waba_id = '5', phone_number_id = '6', error_code = '2200',
+       failed_step = CASE id WHEN 1 THEN 'register_phone' ELSE 'subscribe_app' END;
+UPDATE embark.signups SET error_code = 'effect_uncertain' WHERE id = 4;
+DELETE FROM embark.jobs;
+SELECT ok(test.run('SELECT embark.replay_refusal(4)') LIKE '55000 %', 'replay_refusal falls into none');
+SELECT is(test.run('SELECT embark.mend(2, phone_number_id => ''7'')'), '', 'mend falls into none');
+SELECT is(test.run('SELECT embark.replay(2, new_pin => ''000001'')'), '2', 'replay falls into none');
+SELECT is(test.run('SELECT embark.skip(1)'), 'completed', 'skip falls into none');
+SELECT is(test.run('SELECT embark.resolve(4, false)'), 'subscribe_app', 'resolve falls into none');
+SELECT is(test.run('SELECT embark.cancel(4)'), 'subscribe_app', 'cancel falls into none');
+SELECT isnt(test.run($$SELECT embark.pause('app', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) '1 hour'::pg_catalog.interval)$$),
+    NULL, 'pause falls into none');
+SELECT is((SELECT count(*)::integer FROM embark.throttles), 1, 'what is paused stands in the true table');
+SELECT is(test.run('SELECT embark.resume(''app'')'), 'true', 'resume falls into none');
+SELECT is(test.run('SELECT p.sealed FROM embark.count_sealed(0, 10) AS p WHERE p.last_signup IS NOT NULL'), '3',
+    'count_sealed falls into none');
+SELECT is(test.run('SELECT embark.delete_old_attempts(1, 10)'), '0', 'delete_old_attempts falls into none');
+SELECT is(
+    ARRAY(SELECT action FROM embark.audit WHERE session_user_name = session_user AND action NOT IN ('configure', 'renew') ORDER BY id),
+    ARRAY['mend', 'replay', 'skip', 'resolve', 'cancel', 'pause', 'resume'],
+    'what operators did stands in the true audit');
+
 SELECT is(
     ARRAY(SELECT external_id::text FROM embark.signups ORDER BY id), ARRAY['failed', 'by function', 'by inbox'],
     'the signups are in the true table');
 SELECT is(
     ARRAY(SELECT plan[2] FROM embark.signups ORDER BY id), ARRAY['verify_grant', 'verify_grant', 'verify_grant'],
     'their plans are by the true installation');
-SELECT is((SELECT count(*)::integer FROM embark.jobs), 3, 'so are their jobs');
 SELECT is_empty(
     $$SELECT 1 FROM evil.signups UNION ALL SELECT 1 FROM evil.secrets UNION ALL SELECT 1 FROM evil.jobs
       UNION ALL SELECT 1 FROM evil.audit$$,
