@@ -27,6 +27,24 @@ import Testing
         #expect(named["EMBARK_LOG_FORMAT"] == "json")
     }
 
+    @Test func `Each test that the threat model names is there`() throws {
+        let model = try text("deploy/threat-model.md")
+        let named = Set(model.matches(of: /`([A-Za-z]+Tests|[0-9]{2}_[a-z_]+\.sql)`/).map { String($0.output.1) })
+        #expect(named.count > 20)
+        let files = FileManager.default.enumerator(atPath: Self.root.appending(path: "Tests").path)
+        var suites: Set<String> = []
+        while let file = files?.nextObject() as? String {
+            guard file.hasSuffix(".swift") else { continue }
+            suites.formUnion(
+                try text("Tests/" + file).matches(of: /struct ([A-Za-z]+Tests)\b/).map { String($0.output.1) }
+            )
+        }
+        for name in named.sorted() {
+            let file = Self.root.appending(path: "sql/tests/" + name).path
+            #expect(suites.contains(name) || FileManager.default.fileExists(atPath: file), "\(name)")
+        }
+    }
+
     @Test func `The unit says under which names it hands the secrets over`() throws {
         let unit = try text("deploy/systemd/embark-worker@.service")
         #expect(unit.contains("\nLoadCredential=EMBARK:/etc/embark/credentials\n"))
