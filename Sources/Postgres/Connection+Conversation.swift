@@ -51,12 +51,16 @@ extension Connection {
         let refusals = statements.map { refusal(of: $0, until: limit) }
         var batch = Batch(statements, commit: commit, refusals: refusals, prepared: prepared)
         var lost: PostgresError?
+        var isUnconfirmed = false
         if !batch.isEmpty {
             lost = converse(until: limit) { link, exchange throws(PostgresError) in
                 guard batch.send(over: link, prepared: prepared) else { throw PostgresError(.connectionLost) }
                 try batch.receive(from: &exchange, noting: &prepared)
+                isUnconfirmed = link.takeUnconfirmedCommit()
+                if isUnconfirmed { throw .unconfirmed(exchange.interruption) }
             }
         }
+        if let lost, isUnconfirmed { return statements.map { .failure(lost.naming(statement: $0.name)) } }
         return zip(statements, batch.outcomes).map { statement, outcome in
             outcome ?? .failure((lost ?? PostgresError(.connectionLost)).naming(statement: statement.name))
         }
@@ -72,6 +76,7 @@ extension Connection {
             }
             while let result = try exchange.nextResult() { failure = failure ?? result.error }
             failure = failure?.explained(by: exchange.interruption)
+            if link.takeUnconfirmedCommit() { throw .unconfirmed(exchange.interruption) }
         }
         return (lost ?? failure).map { .failure($0) } ?? .success(())
     }
@@ -129,6 +134,13 @@ extension Connection {
     private func lateness(_ limit: ContinuousClock.Instant) -> PostgresError? {
         if Task.isCancelled { return PostgresError(.cancelled) }
         return limit <= .now ? PostgresError(.deadlineExceeded, "nothing was sent") : nil
+    }
+}
+
+extension PostgresError {
+    /// The server reports a success that a failover may undo. The connection is closed with it, so that it counts as unknown.
+    fileprivate static func unconfirmed(_ interruption: Exchange.Interruption?) -> PostgresError {
+        PostgresError(interruption?.kind ?? .connectionLost, "committed, but no standby has confirmed it")
     }
 }
 

@@ -7,8 +7,8 @@ internal import CPostgres
 /// 15 s on data that nobody acknowledges, so that a half-open network is noticed within 20 s. The client encoding is
 /// always UTF8.
 public struct ConnectionOptions: Sendable {
-    /// How long to try each host, of which a connection string may name several. 5 s unless the string sets
-    /// `connect_timeout`. With more than one host libpq counts in whole seconds, at least 2.
+    /// How long to try each host. 5 s unless the string sets `connect_timeout`, and 2 s for each of several, lest the one that
+    /// is gone use up the time of the others. With more than one host libpq counts in whole seconds, at least 2.
     public var connectTimeout: Duration
 
     /// Settings of each session, by name, as `-c` on the server's command line would set them. A transaction pooler
@@ -26,6 +26,8 @@ public struct ConnectionOptions: Sendable {
     public let hosts: [String]
     /// libpq's `sslmode`: how far the server must prove who it is.
     public let tlsMode: String
+    /// libpq's `target_session_attrs`: which of several hosts will do.
+    public let wantedSession: String
 
     /// What is handed to libpq, without `connect_timeout`.
     private let settings: [String: String]
@@ -44,8 +46,9 @@ public struct ConnectionOptions: Sendable {
         description = Self.describe(effective)
         hosts = Conninfo.list(effective["hostaddr"] ?? effective["host"])
         tlsMode = effective["sslmode"] ?? "prefer"
+        wantedSession = effective["target_session_attrs"] ?? "any"
         let seconds = effective["connect_timeout"].flatMap { Int64($0) } ?? 0
-        connectTimeout = .seconds(seconds > 0 ? min(seconds, Self.connectTimeoutSecondsMax) : 5)
+        connectTimeout = .seconds(seconds > 0 ? min(seconds, Self.connectTimeoutSecondsMax) : hostCount == 1 ? 5 : 2)
         settings.merge(Self.defaults) { given, _ in given }
         settings["fallback_application_name"] = applicationName
         settings["client_encoding"] = "UTF8"
@@ -85,7 +88,9 @@ public struct ConnectionOptions: Sendable {
     }
 
     /// How long an attempt over all hosts may take.
-    var connectLimit: Duration { hostCount == 1 ? connectTimeout : .seconds(secondsForEachHost * Int64(hostCount)) }
+    public var connectLimit: Duration {
+        hostCount == 1 ? connectTimeout : .seconds(secondsForEachHost * Int64(hostCount))
+    }
 
     private var secondsForEachHost: Int64 {
         let (seconds, attoseconds) = connectTimeout.components

@@ -45,9 +45,11 @@ struct Exchange {
     }
 
     /// Waits until something has arrived, or the wakeup was signalled for no reason of this exchange.
-    mutating func wait(writing: Bool = false) throws(PostgresError) {
+    ///
+    /// - Parameter latest: when to return without anything having arrived.
+    mutating func wait(writing: Bool = false, latest: ContinuousClock.Instant? = nil) throws(PostgresError) {
         link.wakeup.drain()
-        let until = try noticeInterruption()
+        let until = [try noticeInterruption(), latest].compactMap(\.self).min()
         let news = SocketWait.news(on: PQsocket(link.pg), writing: writing, wakeup: link.wakeup, until: until)
         if news, PQconsumeInput(link.pg) == 0 {
             throw PostgresError(.connectionLost)

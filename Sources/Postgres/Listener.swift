@@ -11,6 +11,11 @@ public struct Listener: Sendable {
         case disconnected(PostgresError)
     }
 
+    /// After so long a silence the server is asked whether it is still there, and has so long to answer. A way that is half open
+    /// tells nothing by itself: where a proxy stands in it, its machine answers keepalives for the server.
+    private static let silenceMax = Duration.seconds(5)
+    private static let answerMax = Duration.seconds(5)
+
     private let options: ConnectionOptions
     private let channels: [String]
     private let backoff: Backoff
@@ -70,7 +75,10 @@ public struct Listener: Sendable {
             onListening()
             await handle(.listening)
             while true {
-                let received = try await connection.nextNotification()
+                guard let received = try await connection.nextNotification(before: .now + Self.silenceMax) else {
+                    try await connection.script("SELECT 1", deadline: Self.answerMax)
+                    continue
+                }
                 await handle(
                     .notification(channel: received.channel, payload: received.payload, processID: received.processID)
                 )

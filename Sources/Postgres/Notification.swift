@@ -24,26 +24,28 @@ extension ServerLink {
 }
 
 extension Connection {
-    /// Waits without a deadline for the next notification; a cancelled task ends the wait and closes the connection.
-    /// Nothing more is read from the server until somebody asks for the next one.
-    nonisolated func nextNotification() async throws(PostgresError) -> Notification {
-        try await interruptible { await self.awaitNotification() }.get()
+    /// Waits for the next notification; nil when there was none by then. A cancelled task ends the wait and closes the
+    /// connection. Nothing more is read from the server until somebody asks for the next one.
+    nonisolated func nextNotification(
+        before limit: ContinuousClock.Instant
+    ) async throws(PostgresError) -> Notification? {
+        try await interruptible { await self.awaitNotification(limit) }.get()
     }
 
     /// From now on notifications are kept for `nextNotification`.
     func keepNotifications() { isListening = true }
 
-    private func awaitNotification() -> Result<Notification, PostgresError> {
+    private func awaitNotification(_ limit: ContinuousClock.Instant) -> Result<Notification?, PostgresError> {
         if let early = link?.takeNotification() { return .success(early) }
         var notification: Notification?
         let lost = converse(until: nil) { link, exchange throws(PostgresError) in
-            while notification == nil {
+            while notification == nil, limit > .now {
                 if Task.isCancelled { throw PostgresError(.cancelled) }
-                try exchange.wait()
+                try exchange.wait(latest: limit)
                 notification = link.takeNotification()
             }
         }
-        if let notification { return .success(notification) }
-        return .failure(lost ?? PostgresError(.connectionLost))
+        if let lost, notification == nil { return .failure(lost) }
+        return .success(notification)
     }
 }

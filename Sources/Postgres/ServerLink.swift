@@ -33,6 +33,12 @@ final class ServerLink: @unchecked Sendable {
 
     var isLost: Bool { PQstatus(pg) == CONNECTION_BAD || farewell.wasReceived }
 
+    /// A commit of this session is on its server's disk, and no standby has confirmed it: the wait was given up. Told once.
+    func takeUnconfirmedCommit() -> Bool {
+        defer { farewell.commitIsUnconfirmed = false }
+        return farewell.commitIsUnconfirmed
+    }
+
     var isInTransaction: Bool { PQtransactionStatus(pg) != PQTRANS_IDLE }
 
     /// Reads what has arrived without being asked for. False once the server has hung up.
@@ -54,16 +60,23 @@ final class ServerLink: @unchecked Sendable {
     }
 }
 
-/// Hears a server that ends a session while nothing is asked of it: libpq takes its last words for a mere notice.
+/// Hears what libpq takes for a mere notice: that the server ends the session while nothing is asked of it, and that it reports a
+/// commit as done for which its standbys have not been waited long enough.
 ///
 /// The reference that libpq holds lives as long as the connection. Both are used by one thread at a time.
 private final class Farewell {
     private(set) var wasReceived = false
+    var commitIsUnconfirmed = false
 
     static func receive(_ listener: UnsafeMutableRawPointer?, _ notice: OpaquePointer?) {
         guard let listener, let severity = PQresultErrorField(notice, Int32(UInt8(ascii: "V"))) else { return }
-        if ["FATAL", "PANIC"].contains(String(cString: severity)) {
-            Unmanaged<Farewell>.fromOpaque(listener).takeUnretainedValue().wasReceived = true
+        let farewell = Unmanaged<Farewell>.fromOpaque(listener).takeUnretainedValue()
+        if ["FATAL", "PANIC"].contains(String(cString: severity)) { farewell.wasReceived = true }
+        // The warning has no code of its own, and its words are translated; the server's function that waits is named.
+        if let function = PQresultErrorField(notice, Int32(UInt8(ascii: "R"))),
+            String(cString: function) == "SyncRepWaitForLSN"
+        {
+            farewell.commitIsUnconfirmed = true
         }
     }
 }

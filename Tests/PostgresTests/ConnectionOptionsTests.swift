@@ -104,7 +104,7 @@ import Testing
             ("host=h connect_timeout=9", .seconds(9), .seconds(9)),
             ("host=h connect_timeout=0", .seconds(5), .seconds(5)),
             ("host=h connect_timeout=99999999", .seconds(3600), .seconds(3600)),
-            ("host=one,two,three", .seconds(5), .seconds(15)),
+            ("host=one,two,three", .seconds(2), .seconds(6)),
             ("host=one,two connect_timeout=1", .seconds(1), .seconds(4)),
         ]
         for (text, timeout, limit) in table {

@@ -59,6 +59,40 @@ import Testing
         }
     }
 
+    @Test("A network that is half open is noticed although nobody says anything, and LISTEN comes back")
+    func halfOpen() async throws {
+        let url = TestDatabase.current.url
+        let port = try #require(url.firstMatch(of: #/:([0-9]+)\//#).flatMap { UInt16($0.output.1) })
+        let proxy = try TCPProxy(to: port)
+        let log = EventLog()
+        let listener = Listener(
+            try ConnectionOptions(proxy.url(for: url), applicationName: "listener"),
+            channels: ["work"]
+        )
+        let task = Task { await listener.run { log.append($0) } }
+        guard case .listening = try await log.next() else {
+            Issue.record("not listening")
+            return
+        }
+        proxy.freeze()
+        let (event, time) = try await timed { try await log.next(within: .seconds(20)) }
+        guard case .disconnected(let error) = event else {
+            Issue.record("\(event)")
+            return
+        }
+        #expect(error.kind == .deadlineExceeded)
+        #expect(time < .seconds(15))
+        proxy.thaw()
+        let back = ContinuousClock.now
+        while true {
+            if case .listening = try await log.next(within: .seconds(10)) { break }
+        }
+        #expect(.now - back < .seconds(8))
+        task.cancel()
+        await task.value
+        proxy.close()
+    }
+
     @Test("A cancelled task ends the listener at once and closes its session")
     func cancellation() async throws {
         let sender = try await TestDatabase.current.connect()

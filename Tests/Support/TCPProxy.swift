@@ -126,7 +126,7 @@ public final class TCPProxy: Sendable {
         return true
     }
 
-    private static func hangUp(_ sockets: [Int32]) {
+    static func hangUp(_ sockets: [Int32]) {
         #if canImport(Glibc)
             for socket in sockets { _ = Glibc.close(socket) }
         #elseif canImport(Darwin)
@@ -134,7 +134,7 @@ public final class TCPProxy: Sendable {
         #endif
     }
 
-    private static func tcpSocket() -> Int32 {
+    static func tcpSocket() -> Int32 {
         #if canImport(Glibc)
             socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         #elseif canImport(Darwin)
@@ -143,7 +143,7 @@ public final class TCPProxy: Sendable {
     }
 
     /// Listens on a free port and returns it.
-    private static func listen(_ socket: Int32) throws -> UInt16 {
+    static func listen(_ socket: Int32) throws -> UInt16 {
         #if canImport(Glibc)
             let listening = { Glibc.listen(socket, 64) }
         #elseif canImport(Darwin)
@@ -160,7 +160,7 @@ public final class TCPProxy: Sendable {
         return UInt16(bigEndian: address.sin_port)
     }
 
-    private static func withLoopback(port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    static func withLoopback(port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
