@@ -70,6 +70,7 @@ import Testing
         let options = try ConnectionOptions("postgresql://a,b/embark?sslmode=require", applicationName: "t")
         #expect(options.hosts == ["a", "b"])
         #expect(options.tlsMode == "require")
+        #expect(options.wantedSession == "any")
         // The address is what is connected to.
         let numeric = try ConnectionOptions("host=db.example.com hostaddr=10.0.0.7", applicationName: "t")
         #expect(numeric.hosts == ["10.0.0.7"])
@@ -347,6 +348,26 @@ import Testing
                 ]
             )
             await other.close()
+        }
+    }
+
+    @Test func `Of several hosts a worker needs the one that takes writes, and doctor says how to ask for it`()
+        async throws
+    {
+        try await DoctorFindings.withSetUp { database, _ in
+            let port = try #require(URLComponents(string: database)?.port)
+            let two = database.replacing("127.0.0.1:\(port)", with: "127.0.0.1:1,127.0.0.1:\(port)")
+            let advice = "Add target_session_attrs=read-write to EMBARK_DATABASE_URL."
+            #expect(
+                try await DoctorFindings.of(two) == [
+                    "WARN hosts: of 2 hosts the first that answers is taken, which may be a standby that takes no writes"
+                        + " → \(advice)"
+                ]
+            )
+            for wanted in ["read-write", "primary"] {
+                let found = try await DoctorFindings.of(two + "?target_session_attrs=\(wanted)")
+                #expect(found.isEmpty, "\(found)")
+            }
         }
     }
 

@@ -25,6 +25,8 @@ extension DatabaseChecks {
             mode: connection.options.tlsMode,
             isEncrypted: facts.isEncrypted
         )
+        let options = self.connection.options
+        let found = [database, connection] + HostsCheck.findings(options.hosts, wanted: options.wantedSession)
         // The database's clock was read somewhere between our two looks.
         let ahead = max(
             0,
@@ -32,14 +34,14 @@ extension DatabaseChecks {
             before.microseconds - facts.clock.microseconds
         )
         if Duration.microseconds(ahead) <= Self.clockDifferenceMax {
-            return [database, connection, .ok("clock", "within a second of the database's")]
+            return found + [.ok("clock", "within a second of the database's")]
         }
         let clock = Finding.warn(
             "clock",
             "this machine's clock and the database's differ by \(ahead / 1_000_000) s",
             remedy: "Run a time service (chrony, systemd-timesyncd) on both. Due times follow the database."
         )
-        return [database, connection, clock]
+        return found + [clock]
     }
 
     /// An old snapshot keeps every row that died since: claims slow down, and in the end the server stops for wraparound.
@@ -92,6 +94,24 @@ extension DatabaseChecks {
                 remedy: "Look for an old snapshot above; if there is none: VACUUM embark.jobs;"
             )
         ]
+    }
+}
+
+/// Whether a connection string of several hosts finds the one that can write.
+enum HostsCheck {
+    /// - Parameter wanted: libpq's `target_session_attrs`.
+    static func findings(_ hosts: [String], wanted: String) -> [Finding] {
+        guard hosts.count > 1 else { return [] }
+        guard ["read-write", "primary"].contains(wanted) else {
+            return [
+                .warn(
+                    "hosts",
+                    "of \(hosts.count) hosts the first that answers is taken, which may be a standby that takes no writes",
+                    remedy: "Add target_session_attrs=read-write to EMBARK_DATABASE_URL."
+                )
+            ]
+        }
+        return [.ok("hosts", "of \(hosts.count) the one that takes writes is used")]
     }
 }
 
