@@ -19,7 +19,7 @@ package struct Grant: Sendable, Equatable {
         expiresAt = end > 0 ? end : nil
     }
 
-    /// - Parameter now: seconds since 1970 by the worker's clock: an hour's error in it is nothing in 60 days.
+    /// - Parameter now: seconds since 1970, by the database's clock.
     func lifetimeSeconds(now: Double) -> Int? {
         expiresAt.map { max(0, Self.lifetime($0 - Int(now)) ?? 0) }
     }

@@ -32,7 +32,7 @@ public enum EngineWorker {
         options.sessionSettings = WorkerSettings.stablePlans
         let pool = Pool(options, size: JobQueue.connectionsMax)
         let rows = try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current, []))
-        let id = rows.first?.value ?? 0
+        let id = rows.first?.id ?? 0
         let queue = JobQueue(pool: pool, workerID: id, host: "benchmark", processID: getpid())
         let counter = EngineCounter()
         let run = WorkerRun(
@@ -110,7 +110,7 @@ public enum EngineWorker {
         options.sessionSettings = WorkerSettings.stablePlans
         let pool = Pool(options, size: JobQueue.connectionsMax)
         let id =
-            try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current, [])).first?.value ?? 0
+            try await pool.run(Queries.registerWorker("benchmark", getpid(), Version.current, [])).first?.id ?? 0
         let queue = JobQueue(pool: pool, workerID: id, host: "benchmark", processID: getpid())
         let worker = WorkerRun(
             queue: queue,

@@ -49,7 +49,7 @@ package enum Queries {
     static let snapshot = Statement<Single<JSONText>>(SQL.snapshot)
 
     // Workers
-    static let registerWorker = Statement<Single<Int64>, String, Int32, String, [String]>(SQL.registerWorker)
+    static let registerWorker = Statement<RegisteredWorker, String, Int32, String, [String]>(SQL.registerWorker)
     static let beatWorker = Statement<NoRow, Int64, Bool, Int32, String, Int32, String, [String]>(SQL.beatWorker)
     static let retireWorker = Statement<NoRow, Int64>(SQL.retireWorker)
     static let takePresence = Statement<NoRow, Int32>(SQL.takePresence)

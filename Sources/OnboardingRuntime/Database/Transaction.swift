@@ -53,6 +53,26 @@ extension PostgresError {
         sqlState == "42P01" || sqlState == "3F000" || sqlState == "42883" || sqlState == "42703"
     }
 
+    /// The database is away, or as good as that. With a code it has answered, and stopped what took too long.
+    var isNoAnswer: Bool { isConnectionLoss || (kind == .deadlineExceeded && sqlState == nil) }
+
+    /// What was asked for may have been done or not.
+    package var leavesEffectUnknown: Bool {
+        switch kind {
+        case .connectionLost: true
+        // With a code the server has said that it stopped, and rolled back.
+        case .deadlineExceeded, .cancelled: sqlState == nil
+        case .server, .unreachable, .encoding, .decoding, .invalidOptions, .invalidStatement, .closed: false
+        }
+    }
+
+    /// No worker can write: the database is away, full, or a standby that nobody has promoted yet. What was to be written is
+    /// worth keeping until one can.
+    var isOutage: Bool {
+        // Class 53 is a lack of resources, such as a full disk; 25006 is read_only_sql_transaction.
+        isConnectionLoss || sqlState?.hasPrefix("53") == true || sqlState == "25006"
+    }
+
     /// insufficient_privilege
     package var isMissingPrivilege: Bool { sqlState == "42501" }
 

@@ -24,7 +24,19 @@ public struct LineLogHandler: LogHandler {
     }
 
     public func log(event: LogEvent) {
-        FileHandle.standardError.write(Data((line(for: event, at: Date.now) + "\n").utf8))
+        let date = Date.now
+        LogSink.standardError.write(line(for: event, at: date)) { lost in
+            let loss = LogEvent(
+                level: .warning,
+                message: "lines of this log could not be written",
+                metadata: ["lines": "\(lost)"],
+                source: nil,
+                file: #fileID,
+                function: #function,
+                line: #line
+            )
+            return line(for: loss, at: date)
+        }
     }
 
     /// The line without its end.

@@ -12,13 +12,33 @@ final class Complaints: Sendable {
 
     init(_ logger: Logger) { self.logger = logger }
 
+    /// Tells of a failure of the database's. While it is away everything that wants it fails: then one line says so, at any log
+    /// level, with what met it first.
+    func tell(
+        _ what: String,
+        _ error: PostgresError,
+        level: Logger.Level = .warning,
+        _ metadata: Logger.Metadata = [:]
+    ) {
+        // The process ends: nothing is wrong.
+        guard error.kind != .cancelled else { return }
+        var metadata = metadata
+        metadata["error"] = "\(error)"
+        if error.isNoAnswer {
+            guard isDue("the database does not answer") else { return }
+            metadata["what"] = "\(what)"
+            logger.warning("the database does not answer", metadata: metadata)
+        } else if isDue("\(what) \(error)") {
+            logger.log(level: level, "\(what)", metadata: metadata)
+        }
+    }
+
+    /// Runs what comes again by itself, and tells of its failure.
     func hear(_ what: String, _ body: () async throws(PostgresError) -> Void) async {
         do throws(PostgresError) {
             try await body()
         } catch {
-            // The claim loop tells of a database that is away.
-            guard isDue(what), !error.isConnectionLoss else { return }
-            logger.warning("housekeeping failed", metadata: ["what": "\(what)", "error": "\(error)"])
+            tell("housekeeping failed", error, ["of": "\(what)"])
         }
     }
 

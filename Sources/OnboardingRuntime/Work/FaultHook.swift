@@ -2,6 +2,7 @@
 /// release build `reached` is empty.
 import Foundation
 import Onboarding
+import Synchronization
 
 enum FaultHook {
     enum Point: String {
@@ -12,9 +13,14 @@ enum FaultHook {
     }
 
     /// Kills this process, as SIGKILL does, when `EMBARK_TEST_KILL` names the point and the step: `effect:share_credit_line`.
+    /// Freezes it there once, as SIGSTOP does, when `EMBARK_TEST_STOP` does.
     static func reached(_ point: Point, step: String) {
         #if DEBUG
             if killAt == "\(point.rawValue):\(step)" { kill(getpid(), SIGKILL) }
+            if stopAt == "\(point.rawValue):\(step)", !wasStopped.exchange(true, ordering: .relaxed) {
+                // To this thread, which goes no further: one to the process may be taken by another first.
+                raise(SIGSTOP)
+            }
         #endif
     }
 
@@ -24,5 +30,7 @@ enum FaultHook {
 
     #if DEBUG
         private static let killAt = ProcessInfo.processInfo.environment["EMBARK_TEST_KILL"]
+        private static let stopAt = ProcessInfo.processInfo.environment["EMBARK_TEST_STOP"]
+        private static let wasStopped = Atomic(false)
     #endif
 }

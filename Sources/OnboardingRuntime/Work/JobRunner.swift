@@ -25,6 +25,7 @@ struct JobRunner: Sendable {
     let metrics: WorkerMetrics
     let board: ThrottleBoard
     let complaints: Complaints
+    let clock: DatabaseClock
 
     /// - Parameter claimed: when the claim was sent: the lease counts from then.
     /// - Returns: what to settle; nil when the lease was lost or the database could not be asked, and nothing may be
@@ -52,21 +53,29 @@ struct JobRunner: Sendable {
         } catch let error as SealingError {
             verdict = .fail(Problem(code: "sealing_failed", message: error.description), waitingOn: .operator)
         } catch is HeldBack {
-            do {
+            do throws(PostgresError) {
                 // No attempt: nothing was tried, and near a limit there are many of these.
                 let seconds = ThrottleBoard.holdBackSeconds * Double.random(in: 1...1.5)
                 try await queue.giveBack([lease], afterSeconds: seconds)
             } catch {
-                logger.warning("job left to its lease, it could not be given back", metadata: ["error": "\(error)"])
+                complaints.tell("job left to its lease, it could not be given back", error)
             }
             return nil
         } catch is LeaseLost {
             logger.warning("lease lost before a call", metadata: metadata(job))
             return nil
+        } catch let error as PostgresError {
+            complaints.tell(
+                "job left to its lease, the database could not be asked",
+                error,
+                level: .error,
+                metadata(job)
+            )
+            return nil
         } catch {
             var metadata = metadata(job)
             metadata["error"] = "\(error)"
-            logger.error("job left to its lease, the database could not be asked", metadata: metadata)
+            logger.error("job left to its lease", metadata: metadata)
             return nil
         }
         var sealedToken: String?
@@ -117,7 +126,7 @@ struct JobRunner: Sendable {
             wasSent: job.wasSent,
             codeSecondsLeft: job.codeSecondsLeft,
             creditShare: nil,
-            unixSeconds: Date().timeIntervalSince1970
+            unixSeconds: clock.unixSeconds
         )
         // Another signup of the same account may have changed it a moment ago.
         if job.step == .shareCreditLine, let wabaID = job.signup.wabaID {
@@ -172,7 +181,7 @@ struct JobRunner: Sendable {
             do throws(PostgresError) {
                 board.replace(by: try await queue.throttles(), asked: asked)
             } catch {
-                logger.debug("pauses not read, the last known ones hold", metadata: ["error": "\(error)"])
+                complaints.tell("pauses not read, the last known ones hold", error, level: .debug)
             }
         }
         return board.pause(of: scopes).map { pause in
@@ -209,14 +218,14 @@ struct JobRunner: Sendable {
         } else {
             logger.warning("a limit was hit, its scope rests", metadata: metadata)
         }
-        do {
+        do throws(PostgresError) {
             // Longer where the limit was hit again at once, or where a longer pause is on.
             let seconds = try await queue.pause(throttle)
             board.told(throttle.scope)
             return response.naming(max(seconds, throttle.seconds))
         } catch {
             // The answer counts more: this process keeps the pause, and tells the others with its next tick.
-            logger.error("a pause was not told to other processes yet", metadata: ["error": "\(error)"])
+            complaints.tell("a pause was not told to other processes yet", error, level: .error)
             return throttle.isNamed ? response.naming(throttle.seconds) : response
         }
     }
@@ -236,24 +245,24 @@ struct JobRunner: Sendable {
         case .refused(let refusal): return .refused(refusal)
         case .granted: break
         }
+        FaultHook.reached(.sentMark, request)
         // The database may have let it wait: what was asked for in time is not sent too late.
         guard hasTime(for: request, job.step, until: end) else {
             try await queue.withdraw(request.precondition, lease: lease)
             throw OutOfTime()
         }
         let seconds = min(job.step.policy.callSeconds, (end - ContinuousClock.now) / .seconds(1))
-        FaultHook.reached(.sentMark, request)
         let began = ContinuousClock.now
         var answer = await client.send(request, credentials: credentials, seconds: seconds)
         metrics.called(request.endpoint, answer, took: .now - began)
         FaultHook.reached(.effect, request)
         if case .notSent = answer { try await queue.withdraw(request.precondition, lease: lease) }
         if answer.isRefusalWithoutEffect(at: job.step) {
-            do {
+            do throws(PostgresError) {
                 try await queue.withdrawRefusedPost(request.precondition, lease: lease)
             } catch {
                 // It counts as one that may have left: the account is read back before another.
-                logger.warning("a refused post stays counted", metadata: ["error": "\(error)"])
+                complaints.tell("a refused post stays counted", error)
             }
         }
         if case .answered(let response) = answer { answer = .answered(await heed(response, to: request, job)) }

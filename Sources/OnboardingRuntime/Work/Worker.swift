@@ -59,6 +59,7 @@ public struct Worker: Service {
         )
         var logger = logger
         logger[metadataKey: "worker.id"] = "\(start.workerID)"
+        let complaints = Complaints(logger)
         let marks = SentMarks.batcher(queue)
         let board = ThrottleBoard()
         board.replace(by: start.throttles)
@@ -73,7 +74,8 @@ public struct Worker: Service {
             logger: logger,
             metrics: metrics,
             board: board,
-            complaints: Complaints(logger)
+            complaints: complaints,
+            clock: start.clock
         )
         let run = WorkerRun(
             queue: queue,
@@ -87,7 +89,8 @@ public struct Worker: Service {
             metrics: metrics,
             board: board,
             canRecover: settings.systemToken != nil,
-            logger: logger
+            logger: logger,
+            complaints: complaints
         ) { await runner.run(&$0, lease: $1, claimed: $2) }
         logger.info(
             "worker started",
@@ -98,12 +101,12 @@ public struct Worker: Service {
             await run.work(listener: start.listener)
             marks.end()
         }
-        do {
+        do throws(PostgresError) {
             // What ended last is numbered, too.
             try await queue.numberOutcomes()
             try await queue.retire()
         } catch {
-            logger.warning("worker row left behind", metadata: ["error": "\(error)"])
+            complaints.tell("worker row left behind", error)
         }
         await pool.close()
         try await http.shutdown()

@@ -34,6 +34,8 @@ final class WorkerRun: Sendable {
     /// Tells that a pause has begun, or was ended.
     static let throttleChannel = "embark_throttles"
     private let run: StepRun
+    private let complaints: Complaints
+    private let patience = Patience()
     private let results: Batcher<Settler.Result, Bool>
     private let leases: LeaseIDs
     /// Raised when there may be work: a notification, a due row that was left, a free slot while more is due.
@@ -52,6 +54,7 @@ final class WorkerRun: Sendable {
         board: ThrottleBoard = ThrottleBoard(),
         canRecover: Bool = false,
         logger: Logger,
+        complaints: Complaints? = nil,
         run: @escaping StepRun
     ) {
         self.queue = queue
@@ -64,7 +67,8 @@ final class WorkerRun: Sendable {
         logLevel = logger.logLevel
         self.run = run
         leases = LeaseIDs(workerID: queue.workerID)
-        let settler = Settler(queue: queue, logger: logger)
+        self.complaints = complaints ?? Complaints(logger)
+        let settler = Settler(queue: queue, logger: logger, complaints: self.complaints, patience: patience)
         results = Batcher(
             batchMax: Settler.batchMax,
             writers: JobQueue.connectionsMax,
@@ -143,8 +147,8 @@ final class WorkerRun: Sendable {
             try await queue.beat(sleeping: true, inFlight: held.count)
             return true
         } catch {
-            status.change { $0.isDatabaseReachable = !error.isConnectionLoss }
-            logger.error("claim failed", metadata: ["error": "\(error)"])
+            status.change { $0.isDatabaseReachable = !error.isNoAnswer }
+            complaints.tell("claim failed", error, level: .error)
             return false
         }
     }
@@ -214,7 +218,7 @@ final class WorkerRun: Sendable {
         do throws(PostgresError) {
             return try await !queue.hasJobs()
         } catch {
-            logger.error("queue not asked", metadata: ["error": "\(error)"])
+            complaints.tell("queue not asked", error, level: .error)
             return false
         }
     }
@@ -336,12 +340,13 @@ final class WorkerRun: Sendable {
             await wake.wait(atMost: min(.seconds(1), end - ContinuousClock.now))
         }
         let rest = held.removeAll()
+        patience.end()
         guard !rest.isEmpty else { return }
         do throws(PostgresError) {
             // Before the calls are cancelled: what comes of them has no lease any more, and no attempt is charged.
             try await queue.giveBack(rest)
         } catch {
-            logger.error("leases not given back, they end by themselves", metadata: ["error": "\(error)"])
+            complaints.tell("leases not given back, they end by themselves", error, level: .error)
         }
         jobs.cancelAll()
     }
@@ -359,7 +364,7 @@ final class WorkerRun: Sendable {
                 self.wake.raise()
             case .notification: self.wake.raise()
             case .disconnected(let error):
-                self.logger.warning("listening interrupted, polling goes on", metadata: ["error": "\(error)"])
+                self.complaints.tell("listening interrupted, polling goes on", error)
             }
         }
     }
@@ -370,14 +375,13 @@ final class WorkerRun: Sendable {
             board.replace(by: try await queue.throttles(), asked: asked)
         } catch {
             // The tick reads them again.
-            logger.debug("pauses not read", metadata: ["error": "\(error)"])
+            complaints.tell("pauses not read", error, level: .debug)
         }
     }
 
     /// Says that the worker lives, numbers outcomes, and reads what rests: each by itself, so that a fault of one does not stop
     /// the others.
     private func tick() async {
-        let complaints = Complaints(logger)
         await every(Worker.tickInterval) { () throws(PostgresError) in
             let inFlight = held.count
             // Whoever has no free slot need not be told of new jobs, and enqueuing is cheaper without.
@@ -404,7 +408,6 @@ final class WorkerRun: Sendable {
 
     /// A dead code is an outcome within a second, whatever else goes on: its customer is waiting at the popup.
     private func watchCodes() async {
-        let complaints = Complaints(logger)
         await every(Worker.deadCodeInterval) { () throws(PostgresError) in
             await complaints.hear("dead codes") { () throws(PostgresError) in
                 let dead = try await queue.failDeadCodes(canRecover: canRecover)
@@ -480,7 +483,7 @@ final class WorkerRun: Sendable {
                 try await body()
             } catch {
                 // The claim loop has said it, and this comes again.
-                logger.debug("housekeeping failed", metadata: ["error": "\(error)"])
+                complaints.tell("housekeeping failed", error, level: .debug)
             }
             do {
                 try await Task.sleep(for: interval)
