@@ -29,7 +29,7 @@ struct BenchmarkEngineCommand: AsyncParsableCommand {
                 line.append(UInt8(ascii: "\n"))
                 try FileHandle.standardOutput.write(contentsOf: line)
             } catch {
-                FileHandle.standardError.write(Data("embark: a sample could not be written: \(error)\n".utf8))
+                StandardStreams.err("embark: a sample could not be written: \(error)\n")
             }
         }
     }

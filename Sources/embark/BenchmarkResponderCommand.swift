@@ -17,7 +17,7 @@ struct BenchmarkResponderCommand: AsyncParsableCommand {
 
     func run() async throws {
         let port = try await FixedResponder(latencyMilliseconds: latency).listen()
-        FileHandle.standardOutput.write(Data("http://127.0.0.1:\(port)\n".utf8))
+        StandardStreams.out("http://127.0.0.1:\(port)\n")
         // Until whoever started it closes its input, or ends.
         while FileHandle.standardInput.availableData.count > 0 {}
     }

@@ -80,9 +80,20 @@ struct CommandFailure: Error {
         }
     }
 
+    /// Something was to be changed, and the database's answer was lost: it may have been or not. nil for any other error.
+    ///
+    /// - Parameter remedy: what is so, and how to find out or go on.
+    init?(lostAnswer error: PostgresError, _ remedy: String) {
+        guard error.leavesEffectUnknown else { return nil }
+        self.init(
+            error.isConnectionLoss ? .databaseUnreachable : .failed,
+            "the database's answer was lost: \(error)\n\(remedy)"
+        )
+    }
+
     func endProcess() -> Never {
         if let message {
-            FileHandle.standardError.write(Data("embark: \(Output.printable(message, keepingLines: true))\n".utf8))
+            StandardStreams.err("embark: \(Output.printable(message, keepingLines: true))\n")
         }
         exit(code.rawValue)
     }

@@ -53,7 +53,7 @@ struct GraphSimulatorCommand: AsyncParsableCommand {
             port: port,
             latency: first...last
         )
-        FileHandle.standardOutput.write(Data("http://\(parts[0]):\(server.port)\n".utf8))
+        StandardStreams.out("http://\(parts[0]):\(server.port)\n")
         try await server.waitUntilStopped()
     }
 

@@ -26,12 +26,12 @@ struct Output {
     /// JSON goes out as it is but for what a terminal would obey, which is escaped: the same value to whoever reads it.
     func line(_ text: String = "") {
         let text = format == .table ? text : TerminalText.escaped(json: text)
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        StandardStreams.out(text + "\n")
     }
 
     /// For people who watch: not part of the result, and out of a pipe's way.
     func note(_ text: String) {
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        StandardStreams.err(text + "\n")
     }
 
     /// JSON objects as an array or one a line.

@@ -51,5 +51,5 @@ final class ProgressBar: Sendable {
         "\(elapsed.components.seconds / 60) min \(elapsed.components.seconds % 60) s"
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { StandardStreams.err(text) }
 }

@@ -38,6 +38,8 @@ struct WorkerCommand: AsyncParsableCommand {
         if let listen { flags["EMBARK_LISTEN"] = listen }
         let sources = try SettingSources(flags: flags, environment: ProcessInfo.processInfo.environment)
         let settings = try WorkerSettings(sources: sources)
+        // Whoever reads the log may go: work goes on without it.
+        signal(SIGPIPE, SIG_IGN)
         let logging = try LogSettings(sources: sources, isTerminal: isatty(STDERR_FILENO) == 1)
         LoggingSystem.bootstrap { LineLogHandler(label: $0, format: logging.format, level: logging.level) }
         let logger = Logger(label: "embark")

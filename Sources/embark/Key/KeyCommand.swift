@@ -36,7 +36,7 @@ struct KeyNewCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        FileHandle.standardOutput.write(Data((KeyRing.newKeySet(id: id ?? KeyID.today).revealed + "\n").utf8))
+        StandardStreams.out(KeyRing.newKeySet(id: id ?? KeyID.today).revealed + "\n")
     }
 }
 

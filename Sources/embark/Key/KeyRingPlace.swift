@@ -39,7 +39,7 @@ struct KeyRingPlace {
     /// - Returns: what to tell about a right that the old file gave and the new one does not; nil when it gave none.
     func store(_ changed: Secret) throws -> String? {
         guard let path else {
-            FileHandle.standardOutput.write(Data((changed.revealed + "\n").utf8))
+            StandardStreams.out(changed.revealed + "\n")
             return nil
         }
         let target = URL(fileURLWithPath: path).resolvingSymlinksInPath()

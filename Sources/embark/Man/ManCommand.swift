@@ -19,7 +19,7 @@ struct ManCommand: AsyncParsableCommand {
 
     func run() async throws {
         let help = try JSONDecoder().decode(HelpDump.self, from: Data(Embark._dumpHelp().utf8))
-        FileHandle.standardOutput.write(Data(ManPage(help.command).text.utf8))
+        StandardStreams.out(ManPage(help.command).text)
     }
 }
 

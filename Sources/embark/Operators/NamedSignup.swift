@@ -9,11 +9,14 @@ enum NamedSignup {
         return found
     }
 
-    /// - Throws: `CommandFailure` that names the signup, where the database refuses.
+    /// - Throws: `CommandFailure` that names the signup, where the database refuses or its answer is lost.
     static func acting<Value>(on id: Int64, _ body: () async throws -> Value) async throws -> Value {
         do {
             return try await body()
         } catch let error as PostgresError {
+            if let lost = CommandFailure(lostAnswer: error, "It may have been done or not. See: embark why \(id)") {
+                throw lost
+            }
             guard let refusal = error.refusal else { throw error }
             throw CommandFailure(refusal: refusal, signup: id)
         }

@@ -171,7 +171,7 @@ struct ReplayCommand: AsyncParsableCommand {
             )
         }
         let question = "Type \(count) to replay them, anything else to leave them: "
-        FileHandle.standardError.write(Data(question.utf8))
+        StandardStreams.err(question)
         guard readLine()?.trimmingCharacters(in: .whitespaces) == "\(count)" else {
             throw CommandFailure(.refused, "nothing was replayed: the answer was not \(count)")
         }

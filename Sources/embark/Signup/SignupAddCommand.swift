@@ -101,7 +101,18 @@ struct SignupAddCommand: AsyncParsableCommand {
         input.webhookOverride = webhookOverride
         input.metadata = metadata
         let signup = input
-        let id = try await global.withConnection { try await SignupStore.enqueue(signup, on: $0) }
+        let id = try await global.withConnection { connection in
+            do throws(PostgresError) {
+                return try await SignupStore.enqueue(signup, on: connection)
+            } catch {
+                let remedy =
+                    signup.externalID == nil
+                    ? "The signup may be enqueued or not. Look before you send it again: embark signup list"
+                    : "The signup may be enqueued or not. Run the same command again: by its external id it is one signup."
+                if let lost = CommandFailure(lostAnswer: error, remedy) { throw lost }
+                throw error
+            }
+        }
         switch output.format {
         case .table:
             output.line("Signup \(id) is enqueued. See where it stands: embark signup show \(id)")

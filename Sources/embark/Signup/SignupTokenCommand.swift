@@ -37,7 +37,7 @@ struct SignupTokenCommand: AsyncParsableCommand {
         }
         do throws(SealingError) {
             let token = try keys.open(sealed, signupID: id, purpose: .token)
-            FileHandle.standardOutput.write(Data((token.revealed + "\n").utf8))
+            StandardStreams.out(token.revealed + "\n")
         } catch {
             throw CommandFailure(.failed, "the token of signup \(id) cannot be opened: \(error)")
         }
