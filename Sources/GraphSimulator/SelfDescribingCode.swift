@@ -1,7 +1,8 @@
 /// A code that says itself what it grants, so that SQL alone can drive a demonstration: `WABA.PHONE.BUSINESS.anything`.
 ///
 /// The simulator grants such a code although it never minted it. `anything` keeps codes for the same assets apart, and says
-/// two things when it ends so: `expired`, a dead code; `pin424242`, a number that already has this PIN.
+/// three things when it ends so: `expired`, a dead code; `pin424242`, a number that already has this PIN; `ends1795000000`, a
+/// token that ends at that time, in seconds since 1970.
 public struct SelfDescribingCode: Sendable, Equatable {
     /// Ids as Graph has them: 1 to 32 ASCII digits.
     public let wabaID: String
@@ -10,6 +11,8 @@ public struct SelfDescribingCode: Sendable, Equatable {
     public let isExpired: Bool
     /// The PIN that the number has already.
     public let pin: String?
+    /// When its token ends, in seconds since 1970; nil for never.
+    public let tokenEnd: Int?
 
     /// Reads a code; nil for one of any other form.
     public init?(_ code: String) {
@@ -20,6 +23,7 @@ public struct SelfDescribingCode: Sendable, Equatable {
         businessID = parts[2]
         isExpired = parts[3].hasSuffix("expired")
         pin = parts[3].firstMatch(of: /pin([0-9]{6})$/).map { String($0.1) }
+        tokenEnd = parts[3].firstMatch(of: /ends([0-9]{1,12})$/).flatMap { Int($0.1) }
     }
 
     private static func isID(_ text: String) -> Bool {

@@ -43,7 +43,8 @@ extension SimulatedGraph {
     /// A code may say itself what it grants.
     static func selfDescribing(_ text: String) -> Code? {
         guard let code = SelfDescribingCode(text) else { return nil }
-        let assets = Assets(wabaID: code.wabaID, phoneNumberID: code.phoneNumberID, businessID: code.businessID)
+        var assets = Assets(wabaID: code.wabaID, phoneNumberID: code.phoneNumberID, businessID: code.businessID)
+        assets.tokenEnd = code.tokenEnd ?? 0
         return Code(assets: assets, mintedAt: code.isExpired ? -.infinity : nil)
     }
 
@@ -73,7 +74,8 @@ extension SimulatedGraph {
         let targets: Value = [.string(grant.assets.wabaID)]
         return .ok([
             "data": [
-                "app_id": .string(grant.appID), "type": "SYSTEM_USER", "is_valid": true, "expires_at": 0,
+                "app_id": .string(grant.appID), "type": "SYSTEM_USER", "is_valid": true,
+                "expires_at": .int(grant.assets.tokenEnd),
                 "scopes": ["business_management", "whatsapp_business_management", "whatsapp_business_messaging"],
                 "granular_scopes": [
                     ["scope": "business_management"],

@@ -20,6 +20,8 @@ struct SimulatedGraph: Sendable {
         let wabaID: String
         let phoneNumberID: String
         let businessID: String
+        /// Of the token, in seconds since 1970; 0 for none, as Graph has it.
+        var tokenEnd = 0
     }
 
     struct Code: Sendable {

@@ -17,16 +17,20 @@ struct RunningWorker: Sendable {
 
     func send(_ signal: Subprocess.Signal) throws { try sendSignal(signal) }
 
-    /// The status and the body of what the health endpoint answers; nil while it does not listen yet.
+    /// The status and the body of what the health endpoint answers; nil while it does not listen yet, and when it has ended.
     func get(_ path: String) async throws -> (status: Int, body: String)? {
         do {
             let request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
             let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
             let body = try await response.body.collect(upTo: 1 << 20)
             return (Int(response.status.code), String(buffer: body))
-        } catch let error as HTTPClientError where error == .connectTimeout {
+        } catch let error as HTTPClientError where [.connectTimeout, .remoteConnectionClosed].contains(error) {
+            return nil
+        } catch let error as IOError where [ECONNREFUSED, ECONNRESET].contains(error.errnoCode) {
             return nil
         } catch is NIOConnectionError {
+            return nil
+        } catch let error as ChannelError where error == .ioOnClosedChannel {
             return nil
         }
     }
@@ -34,18 +38,23 @@ struct RunningWorker: Sendable {
     func isReady() async throws -> Bool { try await get("/readyz")?.status == 200 }
 
     /// Runs `embark worker` for as long as `body` does; ends it with SIGTERM if `body` has not ended it.
+    ///
+    /// - Parameter log: the file to which standard error is appended, instead of being kept in the result.
     static func with(
         graph url: String,
         database: String,
         environment: [String: String] = [:],
         arguments: [String] = [],
+        log: String? = nil,
         _ body: @escaping @Sendable (RunningWorker) async throws -> Void
     ) async throws -> CommandResult {
         let port = try await FreePort.find()
         let more = environment.merging(["EMBARK_LISTEN": "127.0.0.1:\(port)"]) { $1 }
         let result = try await Subprocess.run(
-            .name("embark"),
-            arguments: Arguments(["worker"] + arguments),
+            .name(log == nil ? "embark" : "sh"),
+            arguments: Arguments(
+                log.map { ["-c", "exec embark worker \"$@\" 2>>\"$0\"", $0] + arguments } ?? ["worker"] + arguments
+            ),
             environment: Command.environment(database: database, WorkerProcess.environment(graph: url, more)),
             input: .none,
             output: .string(limit: Command.bytesMax),

@@ -23,25 +23,30 @@ public struct PrivateServer: Sendable {
             return port
         }
     }
-    private let directory: String
+    /// Holds everything of it, its data in `data`.
+    public let directory: String
     private let settings: [String]
+    private var volume: SmallVolume?
 
-    /// Creates a cluster in a temporary folder and starts it. `settings`: such as "fsync=off".
-    public static func start(settings: [String] = ["fsync=off"]) async throws -> PrivateServer {
-        var path = Array("/tmp/embark-server.XXXXXX".utf8CString)
-        guard mkdtemp(&path) != nil else { throw SupportError("no temporary folder can be made") }
-        let directory = path.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
-        chmod(directory, 0o755)
+    /// Creates a cluster in a temporary folder and starts it. `settings`: such as "fsync=off". `volume`: what its data is on; nil
+    /// for the folder's own.
+    public static func start(
+        settings: [String] = ["fsync=off"],
+        volume: SmallVolume? = nil
+    ) async throws -> PrivateServer {
+        let directory = try makeFolder()
+        try await volume?.mount(at: directory + "/data")
         let url = try await ClusterScript.run(startArguments(directory, settings))
-        return PrivateServer(url: url, directory: directory, settings: settings)
+        return PrivateServer(url: url, directory: directory, settings: settings, volume: volume)
     }
 
     /// A server for the time of `body`, removed whatever happens.
     public static func with(
         settings: [String] = ["fsync=off"],
+        volume: SmallVolume? = nil,
         _ body: (PrivateServer) async throws -> Void
     ) async throws {
-        let server = try await start(settings: settings)
+        let server = try await start(settings: settings, volume: volume)
         let outcome: Result<Void, any Error>
         do {
             outcome = .success(try await body(server))
@@ -52,6 +57,28 @@ public struct PrivateServer: Sendable {
         try await Task { try await server.remove() }.value
         try outcome.get()
     }
+
+    /// Makes a streaming standby of this server and starts it, for the time of `body`. Whoever names "standby" in
+    /// `synchronous_standby_names` waits for it.
+    public func withStandby(_ body: (PrivateServer) async throws -> Void) async throws {
+        let copy = try Self.makeFolder()
+        let outcome: Result<Void, any Error>
+        do {
+            try await ClusterScript.run("copy", directory, copy)
+            let url = try await ClusterScript.run(Self.startArguments(copy, settings))
+            outcome = .success(try await body(PrivateServer(url: url, directory: copy, settings: settings)))
+        } catch {
+            outcome = .failure(error)
+        }
+        try await Task { _ = try await ClusterScript.run("remove", copy) }.value
+        try outcome.get()
+    }
+
+    /// Makes a standby a primary; returns when it is one.
+    public func promote() async throws { try await ClusterScript.run("promote", directory) }
+
+    /// From now on none of its files may be written beyond so many bytes.
+    public func limitFiles(to bytes: Int) async throws { try await ClusterScript.run("limit", directory, "\(bytes)") }
 
     /// Returns when the server has stopped.
     public func stop(_ stop: Stop = .fast) async throws {
@@ -66,7 +93,19 @@ public struct PrivateServer: Sendable {
 
     /// Stops the server and deletes its data.
     public func remove() async throws {
+        if let volume {
+            try await stop(.immediate)
+            try await volume.unmount(from: directory + "/data")
+        }
         try await ClusterScript.run("remove", directory)
+    }
+
+    private static func makeFolder() throws -> String {
+        var path = Array("/tmp/embark-server.XXXXXX".utf8CString)
+        guard mkdtemp(&path) != nil else { throw SupportError("no temporary folder can be made") }
+        let directory = path.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+        chmod(directory, 0o755)
+        return directory
     }
 
     private static func startArguments(_ directory: String, _ settings: [String]) -> [String] {

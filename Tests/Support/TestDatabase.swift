@@ -21,6 +21,11 @@ public struct TestDatabase: Sendable {
         return scoped
     }
 
+    /// Makes a database that is already there the current one for `body`: one on a server of the test's own.
+    public static func using(_ url: String, _ body: () async throws -> Void) async throws {
+        try await $scoped.withValue(TestDatabase(name: url, url: url), operation: body)
+    }
+
     /// Opens a session, which ends with the test at the latest.
     public func connect() async throws(PostgresError) -> Connection {
         try await Connection.open(options)
