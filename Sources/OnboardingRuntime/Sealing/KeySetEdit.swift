@@ -27,6 +27,10 @@ extension KeyRing {
     ) throws(KeyRingError) -> Secret {
         var members = try object(set)
         guard let keys = members["keys"] as? [[String: Any]] else { throw .notAKeySet }
+        // Of two members with one name this reader may take the other one: a key must not get another id unseen.
+        var ids: [String]?
+        do { ids = try KeyRing(jwkSet: set.revealed).keyIDs } catch { ids = nil }
+        if let ids, ids != keys.map({ $0["kid"] as? String ?? "" }) { throw .notAKeySet }
         members["keys"] = change(keys)
         let data: Data
         do {
