@@ -126,7 +126,9 @@ struct Settler: Sendable {
             } catch {
                 tries += error.isOutage ? 0 : 1
                 guard tries < Self.lateTriesMax, !patience.isOver else {
-                    let signups = late.map { "\($0.settlement.lease.signupID) \($0.settlement.step)" }.joined(separator: ", ")
+                    let signups = late.map { "\($0.settlement.lease.signupID) \($0.settlement.step)" }.joined(
+                        separator: ", "
+                    )
                     complaints.tell("late results not recorded", error, level: .error, ["signups": "\(signups)"])
                     return
                 }
