@@ -40,14 +40,20 @@ import Testing
     )
     private static let unfunded = StepEvent.ok(
         .readAccount,
-        ["owner_business_info": ["id": .string(Fixture.businessID)]]
+        ["id": .string(Fixture.wabaID), "owner_business_info": ["id": .string(Fixture.businessID)]]
     )
     private static let funded = StepEvent.ok(
         .readAccount,
-        ["primary_funding_id": "77", "owner_business_info": ["id": .string(Fixture.businessID)]]
+        [
+            "id": .string(Fixture.wabaID), "primary_funding_id": "77",
+            "owner_business_info": ["id": .string(Fixture.businessID)],
+        ]
     )
     private static let allocation = StepEvent.ok(.listAllocations, ["data": [["id": .string(Fixture.allocationID)]]])
-    private static let pending = StepEvent.ok(.readPhone, ["status": "PENDING", "platform_type": "NOT_APPLICABLE"])
+    private static let pending = StepEvent.ok(
+        .readPhone,
+        ["id": .string(Fixture.phoneID), "status": "PENDING", "platform_type": "NOT_APPLICABLE"]
+    )
     private static let success: JSON = ["success": true]
 
     /// A fault of the server's leaves open whether it happened, and a code that is known not to pass does not.

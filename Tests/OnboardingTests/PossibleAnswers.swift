@@ -49,10 +49,13 @@ struct PossibleAnswer {
             values += [("our user", ["data": [["id": "122198765432109"]]]), ("no user", ["data": []])]
         case .readAccount:
             let owner: JSON = ["id": .string(Fixture.businessID)]
+            let id = JSON.string(Fixture.wabaID)
             values += [
-                ("not funded", ["owner_business_info": owner]),
-                ("funded", ["primary_funding_id": "777", "owner_business_info": owner]),
-                ("funded, owner unknown", ["primary_funding_id": "777"]),
+                ("not funded", ["id": id, "owner_business_info": owner]),
+                ("funded", ["id": id, "primary_funding_id": "777", "owner_business_info": owner]),
+                ("funded, owner unknown", ["id": id, "primary_funding_id": "777"]),
+                ("nobody's, not funded", ["owner_business_info": owner]),
+                ("another's, not funded", ["id": "42", "owner_business_info": owner]),
             ]
         case .listAllocations:
             values += [
@@ -80,10 +83,13 @@ struct PossibleAnswer {
                 ("success alone", ["success": true]),
             ]
         case .readPhone:
+            let id = JSON.string(Fixture.phoneID)
             values += [
-                ("connected", ["status": "CONNECTED", "platform_type": "CLOUD_API"]),
-                ("connected elsewhere", ["status": "CONNECTED", "platform_type": "ON_PREMISE"]),
-                ("pending", ["status": "PENDING", "platform_type": "NOT_APPLICABLE"]),
+                ("connected", ["id": id, "status": "CONNECTED", "platform_type": "CLOUD_API"]),
+                ("connected elsewhere", ["id": id, "status": "CONNECTED", "platform_type": "ON_PREMISE"]),
+                ("pending", ["id": id, "status": "PENDING", "platform_type": "NOT_APPLICABLE"]),
+                ("nobody's, pending", ["status": "PENDING", "platform_type": "NOT_APPLICABLE"]),
+                ("another's, pending", ["id": "42", "status": "PENDING", "platform_type": "NOT_APPLICABLE"]),
             ]
         case .syncAppData:
             values += [("a request", ["request_id": "1"])]

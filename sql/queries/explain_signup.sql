@@ -39,7 +39,8 @@ SELECT t.id, t.external_id, t.flow, t.state, t.step, t.waiting_on, t.error_code,
   -- it: with nine, the next may be made when the oldest of the last nine is 72 hours old.
   CROSS JOIN LATERAL (
        SELECT count(*)::integer AS calls,
-              least((array_agg(q.called_at ORDER BY q.called_at DESC))[9], timestamptz '9999-12-31 00:00Z') + interval '72 hours' AS free_at
+              (array_agg(least(q.called_at, timestamptz '9999-12-31 00:00Z') ORDER BY q.called_at DESC))[9]
+                  + interval '72 hours' AS free_at
          FROM embark.register_calls AS q
         WHERE q.phone_number_id = t.phone_number_id
           AND q.called_at > clock_timestamp() - interval '72 hours') AS r

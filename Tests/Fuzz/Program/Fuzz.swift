@@ -90,13 +90,15 @@ enum Fuzz {
         if seconds > secondsMax { fail("\(target.rawValue), \(name): took \(seconds) s", code: 1) }
     }
 
-    /// What the process has held at most.
+    /// What the process has held at most. Not as getrusage has it on Linux, which counts what the parent held when it started
+    /// this program.
     private static func residentMebibytes() -> Int {
-        var usage = rusage()
         #if canImport(Glibc)
-            guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
-            return usage.ru_maxrss >> 10
+            guard let status = FileManager.default.contents(atPath: "/proc/self/status") else { return 0 }
+            let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+            return (line?.split { !$0.isNumber }.first.flatMap { Int($0) } ?? 0) >> 10
         #else
+            var usage = rusage()
             guard getrusage(RUSAGE_SELF, &usage) == 0 else { return 0 }
             return usage.ru_maxrss >> 20
         #endif
