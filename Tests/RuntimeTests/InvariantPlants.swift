@@ -39,16 +39,16 @@ struct Plant: Sendable, CustomTestStringConvertible {
 
     static let all = jobs + steps + effects + numbers + order + secrets + throttles + history
 
-    private typealias Run = HonestRun
-    private static func waba(_ n: Int) -> String { Customer.wabaID(n) }
-    private static func phone(_ n: Int) -> String { Customer.phoneID(n) }
+    typealias Run = HonestRun
+    static func waba(_ n: Int) -> String { Customer.wabaID(n) }
+    static func phone(_ n: Int) -> String { Customer.phoneID(n) }
 
     /// The ledger's line with these members, after all others.
-    private static func line(_ kind: String, _ endpoint: String, after seconds: Double = 1, _ more: String) -> String {
+    static func line(_ kind: String, _ endpoint: String, after seconds: Double = 1, _ more: String) -> String {
         #"{"at": "\#(Date().timeIntervalSince1970 + seconds)", "kind": "\#(kind)", "endpoint": "\#(endpoint)", \#(more)}"#
     }
 
-    private static func registers(_ number: String, _ account: String) -> String {
+    static func registers(_ number: String, _ account: String) -> String {
         line(
             "request",
             "register_phone",
@@ -57,11 +57,11 @@ struct Plant: Sendable, CustomTestStringConvertible {
     }
 
     /// The first line that has all of these texts.
-    private static func first(_ lines: [String], _ texts: String...) throws -> String {
+    static func first(_ lines: [String], _ texts: String...) throws -> String {
         try #require(lines.first { line in texts.allSatisfy { line.contains($0) } }, "no line has \(texts)")
     }
 
-    private static func call(_ number: String, _ signup: Int, times: Int = 1) -> String {
+    static func call(_ number: String, _ signup: Int, times: Int = 1) -> String {
         """
         INSERT INTO embark.register_calls (phone_number_id, signup_id)
         SELECT '\(number)', \(signup) FROM generate_series(1, \(times))
@@ -70,7 +70,7 @@ struct Plant: Sendable, CustomTestStringConvertible {
 
     // MARK: 1
 
-    private static let jobs = [
+    static let jobs = [
         Plant(
             "the job of a running signup is deleted",
             .noSignupIsLost,
@@ -124,7 +124,7 @@ struct Plant: Sendable, CustomTestStringConvertible {
     // MARK: 2
 
     /// An attempt like another one, with other values.
-    private static func attempt(of signup: Int, like step: String, _ values: [String: String]) -> String {
+    static func attempt(of signup: Int, like step: String, _ values: [String: String]) -> String {
         let columns = [
             "signup_id", "generation", "step", "attempt", "verdict", "started_at", "finished_at", "worker_id",
             "lease_id",
@@ -137,7 +137,7 @@ struct Plant: Sendable, CustomTestStringConvertible {
             """
     }
 
-    private static let steps = [
+    static let steps = [
         Plant(
             "a lease moved its job twice",
             .noStepIsSettledTwice,
@@ -184,128 +184,9 @@ struct Plant: Sendable, CustomTestStringConvertible {
         ),
     ]
 
-    // MARK: 3
-
-    private static let effects = [
-        Plant("a code is exchanged twice", .effectsHappenOnce, "exchanges", of: Run.onlyWABA) {
-            $0 + [try first($0, "\"effect\":\"exchange_code\"", waba(Run.onlyWABA))]
-        },
-        Plant("a code of nobody's is exchanged", .effectsHappenOnce, "exchanges", of: nil) {
-            $0 + [line("effect", "exchange_code", #""effect": "exchange_code", "code": "x", "waba_id": "4242""#)]
-        },
-        Plant(
-            "a completed signup has no token",
-            .effectsHappenOnce,
-            "tokens",
-            of: Run.onlyWABA,
-            sql: "UPDATE embark.secrets SET sealed_token = NULL WHERE signup_id = \(Run.onlyWABA)"
-        ),
-        Plant(
-            "an override is removed again",
-            .effectsHappenOnce,
-            "subscriptions",
-            of: Run.retried,
-            sql: """
-                UPDATE embark.signups SET override_callback_uri = 'https://hooks.example.com/2' WHERE id = \(Run.retried)
-                """
-        ),
-        Plant("an override is another signup's", .effectsHappenOnce, "subscriptions", of: Run.onlyWABA) {
-            $0 + [
-                line(
-                    "effect",
-                    "subscribe_app",
-                    #""effect": "subscribe_app", "waba_id": "\#(waba(Run.onlyWABA))", "override_callback_uri": "https://x""#
-                ),
-                try first($0, "\"effect\":\"subscribe_app\"", waba(Run.onlyWABA)),
-            ]
-        },
-        Plant("a credit line is attached twice", .effectsHappenOnce, "credit", of: Run.onlyWABA) {
-            $0 + [try first($0, "\"effect\":\"share_credit_line\"", waba(Run.onlyWABA))]
-        },
-        Plant("a business is given two allocations", .effectsHappenOnce, "credit", of: Run.onlyWABA) {
-            let shared = line(
-                "effect",
-                "share_allocation",
-                #""effect": "share_allocation", "business_id": "\#(Customer.businessID(Run.onlyWABA))""#
-            )
-            return $0 + [shared, shared]
-        },
-        Plant("a test message is sent twice", .effectsHappenOnce, "messages", of: Run.messageAndOverride) {
-            $0 + [try first($0, "\"effect\":\"send_test_message\"")]
-        },
-        Plant("a test message is sent that nobody wanted", .effectsHappenOnce, "messages", of: Run.retried) {
-            $0 + [
-                line(
-                    "effect",
-                    "send_test_message",
-                    #""effect": "send_test_message", "phone_number_id": "\#(phone(Run.retried))", "#
-                        + #""message_id": "wamid.X", "callback_data": "embark:\#(Run.retried):1""#
-                )
-            ]
-        },
-        Plant("a step is done that never was", .effectsHappenOnce, "completed", of: Run.onlyWABA) {
-            let line = try first($0, "\"effect\":\"assign_system_user\"", waba(Run.onlyWABA))
-            return $0.filter { $0 != line }
-        },
-        Plant("a number is deregistered again", .effectsHappenOnce, "completed", of: Run.retried) {
-            $0 + [
-                line(
-                    "effect",
-                    "deregister_phone",
-                    #""effect": "deregister_phone", "phone_number_id": "\#(phone(Run.retried))""#
-                )
-            ]
-        },
-    ]
-
-    private static let numbers = [
-        Plant(
-            "a number is called to register too often",
-            .effectsHappenOnce,
-            "register_quota",
-            of: Run.onlyWABA,
-            sql: call(phone(Run.onlyWABA), Run.onlyWABA, times: 5)
-        ) { $0 + (1...5).map { _ in registers(phone(Run.onlyWABA), waba(Run.onlyWABA)) } },
-        Plant(
-            "a call to register is not counted",
-            .effectsHappenOnce,
-            "register_quota",
-            of: Run.retried,
-            sql: "DELETE FROM embark.register_calls WHERE signup_id = \(Run.retried)"
-        ),
-        Plant(
-            "a number is called to register once more",
-            .effectsHappenOnce,
-            "register_connected",
-            of: Run.retried,
-            sql: call(phone(Run.retried), Run.retried)
-        ) { $0 + [registers(phone(Run.retried), waba(Run.retried))] },
-        Plant(
-            "a number that was read as connected is called to register",
-            .effectsHappenOnce,
-            "register_connected",
-            of: Run.onlyWABA,
-            sql: call(phone(Run.onlyWABA), Run.onlyWABA)
-        ) {
-            $0 + [
-                line(
-                    "effect",
-                    "register_phone",
-                    #""effect": "register_phone", "phone_number_id": "\#(phone(Run.onlyWABA))""#
-                ),
-                line(
-                    "request",
-                    "read_phone",
-                    #""caller": "business", "method": "GET", "path": "\#(phone(Run.onlyWABA))""#
-                ),
-                registers(phone(Run.onlyWABA), waba(Run.onlyWABA)),
-            ]
-        },
-    ]
-
     // MARK: 4
 
-    private static let order = [
+    static let order = [
         Plant(
             "a step ran before the one before it",
             .stepsKeepTheirOrder,
@@ -362,7 +243,7 @@ struct Plant: Sendable, CustomTestStringConvertible {
 
     // MARK: 5
 
-    private static func secret(_ name: String, of signup: Int, _ assignment: String) -> Plant {
+    static func secret(_ name: String, of signup: Int, _ assignment: String) -> Plant {
         Plant(
             name,
             .secretsStaySecret,
@@ -372,7 +253,7 @@ struct Plant: Sendable, CustomTestStringConvertible {
         )
     }
 
-    private static let secrets = [
+    static let secrets = [
         secret("a code outlives its signup", of: Run.onlyWABA, "code = 'abc'"),
         secret("a PIN stays in plain text", of: Run.onlyWABA, "pin = '123456'"),
         secret("a token is not sealed", of: Run.onlyWABA, "sealed_token = 'EAAB'"),
@@ -422,44 +303,9 @@ struct Plant: Sendable, CustomTestStringConvertible {
         ),
     ]
 
-    // MARK: 6
-
-    /// The honest run's 80007, with an answer like it of another scope, and a call a second after it.
-    private static func early(
-        _ name: String,
-        caller: String = "business",
-        answer: String,
-        at endpoint: String = "subscribe_app",
-        request: String
-    ) -> Plant {
-        let resumedLater = "UPDATE embark.audit SET at = at + interval '1 hour' WHERE action = 'resume'"
-        return Plant(name, .throttlesAreHeeded, "throttled", of: Run.throttled, sql: resumedLater) { lines in
-            let told = try first(lines, #""kind":"answer""#, "80007")
-            let at = try #require(told.firstMatch(of: /"at":"([0-9.]+)"/).flatMap { Double($0.1) })
-            let account = #""account": "\#(waba(Run.throttled))", "caller": "\#(caller)""#
-            // What the honest run did after the operator had let it go on is not looked at here.
-            let before = lines.filter { line in
-                line.firstMatch(of: /"at":"([0-9.]+)"/).flatMap { Double($0.1) }.map { $0 < at + 0.2 } ?? true
-            }
-            return lines.filter { before.contains($0) || !$0.contains(#""kind":"request""#) }
-                .map { $0 == told ? $0.replacing(#""code":80007"#, with: answer) : $0 } + [
-                    #"{"at": "\#(at + 100)", "kind": "request", "endpoint": "\#(endpoint)", \#(account), "#
-                        + #""method": "POST", "path": "\#(request)"}"#
-                ]
-        }
-    }
-
-    private static let throttles = [
-        early(
-            "an account that rests is called",
-            answer: #""code":80007"#,
-            request: "\(waba(Run.throttled))/subscribed_apps"
-        )
-    ]
-
     // MARK: 7
 
-    private static let history = [
+    static let history = [
         Plant(
             "attempts may be changed",
             .historyStays,

@@ -41,6 +41,14 @@ struct InvariantTests {
         }
     }
 
+    @Test(arguments: Plant.harmless) func `What is allowed is not named`(_ plant: Plant) async throws {
+        if let sql = plant.sql {
+            try await script("SET session_replication_role = replica; \(sql); RESET session_replication_role")
+        }
+        let found = try await HonestRun.check(plant.ledger(HonestRun.ledger))
+        #expect(found.isEmpty, "\(found.map(\.description).joined(separator: "\n"))")
+    }
+
     @Test func `Each check has a planted fault`() {
         let planted = Set(Plant.all.map(\.check))
         #expect(Set(InvariantChecker.checks.keys) == planted)
