@@ -141,6 +141,7 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             path: "Tests/Chaos",
+            exclude: ["planted"],
             swiftSettings: strict,
             linkerSettings: linking()
         ),

@@ -43,14 +43,14 @@ extension SimulatedGraph {
     }
 
     /// The seconds to regain access that usage headers name: 0 for none, and for those that name more than one caller.
-    static func regainSeconds(in headers: [(String, String)]) -> Int {
+    static func regainSeconds(in headers: [(String, String)]) -> Double {
         guard let text = headers.last(where: { $0.0 == "x-business-use-case-usage" })?.1,
             !text.hasSuffix(#""estimated_time_to_regain_access":0}]}"#),
             let match = text.wholeMatch(
-                of: /\{"[^"]+":\[\{[^{}]*"estimated_time_to_regain_access":([0-9]{1,12})\}\]\}/
+                of: /\{"[^"]+":\[\{[^{}]*"estimated_time_to_regain_access":([0-9.]{1,12})\}\]\}/
             )
         else { return 0 }
-        return (Int(match.1) ?? 0) * 60
+        return (Double(match.1) ?? 0) * 60
     }
 
     /// The account of a number, or the account itself.

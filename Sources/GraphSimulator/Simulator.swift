@@ -215,7 +215,7 @@ public final class Simulator: Sendable {
                 ("path", .string(call.path.joined(separator: "/"))), ("status", .int(reply.status)),
                 ("code", reply.error.map { .int($0.code) } ?? .null),
                 ("subcode", reply.error?.subcode.map { .int($0) } ?? .null),
-                ("message", reply.error.map { .string($0.message) } ?? .null), ("regain_seconds", .int(regain)),
+                ("message", reply.error.map { .string($0.message) } ?? .null), ("regain_seconds", .string("\(regain)")),
             ]
         )
     }

@@ -1,6 +1,7 @@
 /// `scripts/chaos`: Embark under every fault at once, and what became of each signup.
 import ArgumentParser
 import Foundation
+import GraphSimulator
 import Support
 
 @main
@@ -22,6 +23,9 @@ struct ChaosCommand: AsyncParsableCommand {
     @Option(help: "Which faults, by name, with commas; the default is all of them.") var faults: String?
     @Option(help: "What every choice is drawn from; printed by each run.") var seed: UInt64?
     @Option(help: "How long faults go on: 90s, 20m.") var duration: String?
+    @Option(help: "How long what is left may take afterwards, without faults: 20s, 3m.") var settle: String?
+    @Option(help: "The faults of Graph's answers, as PUT /simulator/faults takes them; the default is a tenth of all.")
+    var answers: String?
     @Option(help: "Go on until at least so many steps are done, but no longer than --duration.") var steps: Int?
     @Option(help: "Worker processes, 2 to 32.") var workers: Int?
     @Option(help: "Signups that are worked on at a time, 10 to 5000.") var depth: Int?
@@ -62,12 +66,13 @@ struct ChaosCommand: AsyncParsableCommand {
                 }
             )
         }
+        if let settle { plan.settleSecondsMax = try Self.seconds(settle, "--settle") }
+        if let answers {
+            _ = try FaultPlan(json: answers)
+            plan.answers = answers
+        }
         if let duration {
-            guard let match = duration.wholeMatch(of: /([0-9]{1,5})(s|m)/), let number = Double(match.1), number > 0
-            else {
-                throw ValidationError("--duration must be a time such as 90s or 20m.")
-            }
-            plan.secondsMax = match.2 == "m" ? number * 60 : number
+            plan.secondsMax = try Self.seconds(duration, "--duration")
             plan.secondsMin =
                 plan.goal.steps > 0 || steps != nil ? min(plan.secondsMin, plan.secondsMax) : plan.secondsMax
         }
@@ -75,5 +80,11 @@ struct ChaosCommand: AsyncParsableCommand {
         if let workers { plan.workers = workers }
         if let depth { plan.depth = depth }
         return plan
+    }
+    private static func seconds(_ text: String, _ option: String) throws -> Double {
+        guard let match = text.wholeMatch(of: /([0-9]{1,5})(s|m)/), let number = Double(match.1), number > 0 else {
+            throw ValidationError("\(option) must be a time such as 90s or 20m.")
+        }
+        return match.2 == "m" ? number * 60 : number
     }
 }

@@ -56,6 +56,8 @@ struct ChaosPlan: Sendable {
     /// No more of them are enqueued than this many a second.
     var signupsPerSecondMax = 10_000.0
     var troubles = Set(Trouble.allCases)
+    /// What `Trouble.graph` does to answers, as the simulator reads it.
+    var answers = Troubles.graphFaults
     /// Rounds of the same load without and with kills, to compare how much gets done; 0 for no comparison.
     var comparisons = 0
     var comparisonSeconds = 20.0

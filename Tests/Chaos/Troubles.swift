@@ -145,7 +145,7 @@ struct Troubles: Sendable {
     }
 
     private func spoilAnswers() async throws {
-        world.simulator.use(try FaultPlan(json: Self.graphFaults))
+        world.simulator.use(try FaultPlan(json: plan.answers))
         while !Task.isCancelled { await pause(60) }
         world.simulator.use(FaultPlan())
     }
