@@ -125,7 +125,7 @@ enum HonestRun {
         until isOver: @escaping @Sendable () async throws -> Bool
     ) async throws {
         let result = try await RunningWorker.with(graph: platform.url, database: url) { _ in
-            try await eventually("all have come to an end", within: .seconds(60), isOver)
+            try await eventually("all have come to an end", within: .seconds(180), isOver)
         }
         guard result.code == 0 else { throw SupportError("the worker ended with \(result.err.suffix(2000))") }
         kept.withLock { $0.log += result.all }

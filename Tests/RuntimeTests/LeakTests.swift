@@ -81,6 +81,20 @@ struct LeakTests {
                 #expect(result.code == 0)
                 seen.add(result.all)
                 #expect(Self.shown(in: seen.text).isEmpty, "the worker shows \(Self.shown(in: seen.text))")
+                let ended = try await withConnection(to: server.url) { connection in
+                    try await connection.values(
+                        """
+                        SELECT concat_ws(' ', s.state, s.error_code, x.code, x.pin, left(x.sealed_pin, 3))
+                          FROM embark.signups AS s JOIN embark.secrets AS x ON x.signup_id = s.id ORDER BY 1
+                        """,
+                        as: String.self
+                    )
+                }
+                // Codes are gone and PINs sealed, whatever became of the signup.
+                #expect(
+                    Set(ended) == ["completed eyJ", "failed 133005 eyJ", "failed 190 eyJ", "failed 100/36009 eyJ"],
+                    "\(ended)"
+                )
                 try await expectCommandsToShowNothing(database, graph: platform.url)
                 try await expectTokensToOpenForTheirReaders(database)
 
@@ -99,20 +113,6 @@ struct LeakTests {
                 #expect(statements.contains { $0.contains("INSERT INTO embark.secrets") })
                 #expect(Self.shown(in: statements.joined(separator: "\n")).isEmpty)
                 #expect(Self.shown(in: dump.out).isEmpty, "a dump shows \(Self.shown(in: dump.out))")
-                let ended = try await withConnection(to: server.url) { connection in
-                    try await connection.values(
-                        """
-                        SELECT concat_ws(' ', s.state, s.error_code, x.code, x.pin, left(x.sealed_pin, 3))
-                          FROM embark.signups AS s JOIN embark.secrets AS x ON x.signup_id = s.id ORDER BY 1
-                        """,
-                        as: String.self
-                    )
-                }
-                // Codes are gone and PINs sealed, whatever became of the signup.
-                #expect(
-                    Set(ended) == ["completed eyJ", "failed 133005 eyJ", "failed 190 eyJ", "failed 100/36009 eyJ"],
-                    "\(ended)"
-                )
             }
         }
     }
