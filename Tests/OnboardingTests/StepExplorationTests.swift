@@ -226,7 +226,10 @@ struct StepExplorationTests {
                 "\(record)"
             )
         }
-        #expect(count.records >= 30 && count.executions >= 90_000 && count.callsMax <= 14, "\(count.records), \(count.executions), \(count.callsMax)")
+        #expect(
+            count.records >= 30 && count.executions >= 90_000 && count.callsMax <= 14,
+            "\(count.records) \(count.executions)"
+        )
         #expect(count.verdicts.isSuperset(of: ["done", "retry", "wait", "throttle", "fail operator", "uncertain"]))
     }
 
@@ -246,7 +249,10 @@ struct StepExplorationTests {
             Self.hold(calls.count { $0.request.endpoint == .deregisterPhone } <= 1, "\(calls)")
             Self.hold(calls.count { $0.request.endpoint == .registerPhone } <= 3, "\(calls)")
         }
-        #expect(count.records >= 15 && count.executions >= 13_000 && count.callsMax <= 7, "\(count.records), \(count.executions), \(count.callsMax)")
+        #expect(
+            count.records >= 15 && count.executions >= 13_000 && count.callsMax <= 7,
+            "\(count.records) \(count.executions)"
+        )
         #expect(count.verdicts.isSuperset(of: ["done", "retry", "wait", "throttle", "fail customer", "fail operator"]))
     }
 
@@ -266,7 +272,10 @@ struct StepExplorationTests {
                 Self.hold(record.effects <= 1, "\(record)")
                 if record.effects == 1, case .retry = verdict { Issue.record("tries again what may have left") }
             }
-            #expect(count.records >= 10 && count.executions >= 200 && count.callsMax <= 3, "\(count.records), \(count.executions), \(count.callsMax)")
+            #expect(
+                count.records >= 10 && count.executions >= 200 && count.callsMax <= 3,
+                "\(count.records) \(count.executions)"
+            )
             #expect(count.verdicts.isSuperset(of: ["done", "retry", "throttle", "fail operator", "uncertain"]))
         }
     }
