@@ -28,7 +28,7 @@ struct ChaosCommand: AsyncParsableCommand {
     var answers: String?
     @Option(help: "Go on until at least so many steps are done, but no longer than --duration.") var steps: Int?
     @Option(help: "Worker processes, 2 to 32.") var workers: Int?
-    @Option(help: "Signups that are worked on at a time, 10 to 5000.") var depth: Int?
+    @Option(help: "Jobs that are due and wait for a worker at all times, 1 to 1000.") var depth: Int?
     @Option(help: "The program under test.") var embark = "embark"
     @Option(help: "Where the run keeps its files; the default is a new folder that a good run deletes.") var directory:
         String?
@@ -41,7 +41,7 @@ struct ChaosCommand: AsyncParsableCommand {
         }
         guard output == "table" || output == "json" else { throw ValidationError("-o must be table or json.") }
         if let workers, !(2...32).contains(workers) { throw ValidationError("--workers must be from 2 to 32.") }
-        if let depth, !(10...5000).contains(depth) { throw ValidationError("--depth must be from 10 to 5000.") }
+        if let depth, !(1...1000).contains(depth) { throw ValidationError("--depth must be from 1 to 1000.") }
         _ = try plan()
     }
 

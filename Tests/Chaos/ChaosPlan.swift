@@ -51,8 +51,8 @@ struct ChaosPlan: Sendable {
     var workers = 6
     /// Calls in flight of one worker.
     var concurrency = 32
-    /// Signups that are worked on at a time.
-    var depth = 400
+    /// Jobs that are due and wait for a worker, at all times.
+    var depth = 40
     /// No more of them are enqueued than this many a second.
     var signupsPerSecondMax = 10_000.0
     var troubles = Set(Trouble.allCases)
@@ -77,7 +77,7 @@ struct ChaosPlan: Sendable {
     static var short: ChaosPlan {
         var plan = ChaosPlan()
         plan.workers = 4
-        plan.depth = 250
+        plan.depth = 20
         plan.comparisons = 1
         plan.comparisonSeconds = 8
         plan.secondsMin = 40
@@ -102,7 +102,6 @@ struct ChaosPlan: Sendable {
     static var soak: ChaosPlan {
         var plan = ChaosPlan()
         plan.workers = 2
-        plan.depth = 100
         plan.signupsPerSecondMax = 20
         plan.troubles = [.crash, .cut, .network, .graph, .operators]
         plan.secondsMin = 30 * 60

@@ -85,12 +85,14 @@ final class Load: Sendable {
                    flow text, pin text, test_recipient text, webhook_override text)
         """
     )
-    private static let working = Statement<Single<Int64>>(
-        "chaos_working",
+    private static let waiting = Statement<Waiting>(
+        "chaos_waiting",
         """
-        SELECT count(*) FROM embark.jobs WHERE lease_id IS NOT NULL OR due_at < clock_timestamp() + interval '2 s'
+        SELECT count(*) FILTER (WHERE due_at <= clock_timestamp()), count(*) FROM embark.jobs
         """
     )
+    /// What waits for its time, or for the lease of a worker that is gone, may pile up to this.
+    private static let jobsMax: Int64 = 20_000
 
     private let upstream: Pool
     private let admin: Pool
@@ -108,17 +110,17 @@ final class Load: Sendable {
     /// Signups 1 to this number have been acknowledged.
     var acknowledged: Int { acknowledgedCount.load(ordering: .acquiring) }
 
-    /// Keeps as many signups in work as the plan says until the task is cancelled, and returns behind a batch: none is left unknown.
+    /// Keeps work due, so that nobody waits for it, until the task is cancelled, and returns behind a batch: none is left unknown.
     func run() async throws {
         while !Task.isCancelled {
-            let working: Int64
+            let waiting: Waiting
             do throws(PostgresError) {
-                working = try await admin.run(Self.working(), deadline: .seconds(5))[0].value
+                waiting = try await admin.run(Self.waiting(), deadline: .seconds(5))[0]
             } catch {
                 await pause(0.1)
                 continue
             }
-            if Int(working) > plan.depth - Self.batch {
+            if waiting.due >= plan.depth || waiting.jobs >= Self.jobsMax {
                 await pause(0.01)
                 continue
             }
@@ -147,6 +149,18 @@ final class Load: Sendable {
                 await pause(0.1)
             }
         }.value
+    }
+}
+
+private struct Waiting: RowDecodable {
+    let due: Int64
+    let jobs: Int64
+
+    static let columnTypes: [PostgresType] = [.int8, .int8]
+
+    init(_ row: inout RowReader) throws(PostgresError) {
+        due = try row.next()
+        jobs = try row.next()
     }
 }
 

@@ -20,7 +20,9 @@ struct RunningWorker: Sendable {
     /// The status and the body of what the health endpoint answers; nil while it does not listen yet, and when it has ended.
     func get(_ path: String) async throws -> (status: Int, body: String)? {
         do {
-            let request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+            var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+            // As a probe does: the worker hangs up on a connection that is kept.
+            request.headers.add(name: "connection", value: "close")
             let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
             let body = try await response.body.collect(upTo: 1 << 20)
             return (Int(response.status.code), String(buffer: body))
