@@ -3,7 +3,6 @@ CREATE INDEX ledger_n ON ledger (n);
 CREATE INDEX ledger_requests ON ledger (at) WHERE kind = 'request';
 CREATE INDEX ledger_account ON ledger (account, at);
 CREATE INDEX ledger_subject ON ledger (subject, at);
--- One and not a second by effect and n: of a thing's last effect the planner would look through everybody's.
 CREATE INDEX ledger_effects ON ledger (effect, thing, n) WHERE effect IS NOT NULL;
 CREATE INDEX ledger_messages ON ledger (signup_id) WHERE signup_id IS NOT NULL;
 CREATE INDEX ledger_answers ON ledger (n) WHERE kind = 'answer';

@@ -1,4 +1,5 @@
 -- Where the simulator's ledger is laid beside the database for the checks: for this session alone.
+-- COLLATE "C" as the tables have it: an index of another collation would be looked through whole.
 CREATE TEMP TABLE ledger (
     n               bigint GENERATED ALWAYS AS IDENTITY, -- the order of the lines
     at              double precision NOT NULL,           -- seconds since 1970
@@ -6,16 +7,16 @@ CREATE TEMP TABLE ledger (
     endpoint        text NOT NULL,
     method          text,
     path            text,
-    subject         text,                                -- the first part of the path: an account's, a number's or a business's id
-    account         text,
+    subject         text COLLATE "C", -- the first part of the path: an account's, a number's or a business's id
+    account         text COLLATE "C",
     caller          text,                                -- whose token the call had: business, system, app, nobody
     fault           text,
     effect          text,
-    thing           text,                                -- what the effect befell: the id of a number, an account or a business
+    thing           text COLLATE "C", -- what the effect befell: the id of a number, an account or a business
     code_digest     text,                                -- of the code that was exchanged
     override_uri    text,
     allocation_id   text,
-    message_id      text,
+    message_id      text COLLATE "C",
     signup_id       bigint,                              -- of a message, by what it carries for its webhooks
     generation      integer,
     status          integer,
