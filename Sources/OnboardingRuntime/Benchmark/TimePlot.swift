@@ -96,8 +96,8 @@ public struct TimePlot: Sendable {
             font-family="system-ui, sans-serif" font-size="13">
             <style>:root{--ink:#1b1f24;--grid:#d8dee4;--a:#0969da;--b:#bf5af2;--mark:#9a670033}
             @media (prefers-color-scheme: dark){:root{--ink:#e6edf3;--grid:#3d444d;--a:#4493f8;--b:#d2a8ff;--mark:#d2992244}}
-            text{fill:var(--ink)}.g{stroke:var(--grid)}.a{stroke:var(--a)}.b{stroke:var(--b)}
-            .l{fill:none;stroke-width:2}.m{fill:var(--mark)}</style>
+            text{fill:#1b1f24;fill:var(--ink)}.g{stroke:#d8dee4;stroke:var(--grid)}.a{stroke:#0969da;stroke:var(--a)}
+            .b{stroke:#bf5af2;stroke:var(--b)}.l{fill:none;stroke-width:2}.m{fill:#9a670033;fill:var(--mark)}</style>
             <text x="\(Int(Self.left))" y="24" font-size="16" font-weight="600">\(Self.escaped(title))</text>
             """
         ]
@@ -172,7 +172,7 @@ public struct TimePlot: Sendable {
 
     private static func label(_ value: Double) -> String {
         value >= 1_000
-            ? "\(Int(value / 1_000)) k" : value == value.rounded() ? "\(Int(value))" : String(format: "%.3g", value)
+            ? String(format: "%.3g k", value / 1_000) : value == value.rounded() ? "\(Int(value))" : String(format: "%.3g", value)
     }
 
     private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
