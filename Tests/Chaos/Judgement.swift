@@ -64,7 +64,8 @@ extension Stage {
             completed >= Self.completedMin,
             String(format: "%.1f %% of the signups completed by themselves, 85 %% must", completed * 100)
         )
-        if let kept = ChaosReport.keptUnderKills(measured.all) {
+        // One round on a shared machine is shown and not judged.
+        if plan.comparisons > 1, let kept = ChaosReport.keptUnderKills(measured.all) {
             require(kept > Self.keptMin, String(format: "%.2f of calm throughput under kills, 0.70 must be kept", kept))
         }
         return shortfalls
