@@ -171,8 +171,7 @@ public struct TimePlot: Sendable {
     }
 
     private static func label(_ value: Double) -> String {
-        value >= 1_000
-            ? String(format: "%.3g k", value / 1_000) : value == value.rounded() ? "\(Int(value))" : String(format: "%.3g", value)
+        value >= 1_000 ? String(format: "%.3g k", value / 1_000) : String(format: "%.3g", value)
     }
 
     private static func text(_ value: Double) -> String { String(format: "%.1f", value) }
