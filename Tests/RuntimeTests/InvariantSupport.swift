@@ -32,9 +32,9 @@ enum HonestRun {
     static let cancelled = 7
     static let throttled = 8
     static let lostToken = 9
-    static let sameAccount = 10
-    static let skipped = 11
-    static let retried = 12
+    static let skipped = 10
+    static let retried = 11
+    static let sameAccount = 12
     static let waiting = 13
 
     /// The database as the run has left it.
@@ -93,7 +93,7 @@ enum HonestRun {
                     row(apiAccessOnly, ["flow": "api_access_only", "currency": ""]),
                     row(expired, end: "expired", ["business_id": ""]), row(replayed, end: "-pin424242"),
                     row(cancelled, end: "-pin424242"), row(throttled), row(lostToken),
-                    row(sameAccount, account: messageAndOverride), row(skipped), row(retried),
+                    row(skipped), row(retried),
                 ],
                 on: connection
             )
@@ -111,6 +111,8 @@ enum HonestRun {
                 SELECT embark.resume('waba:\(Customer.wabaID(throttled))')
                 """
             )
+            // Not beside the first one of its account, whose share it might have to wait for.
+            try await enqueue([row(sameAccount, account: messageAndOverride)], on: connection)
             try await work(platform, url) {
                 try await connection.value("SELECT count(*) FROM embark.jobs", as: Int64.self) == 0
             }

@@ -14,7 +14,7 @@ struct InvariantTests {
         #expect(
             ends == [
                 "1 1 completed", "2 1 completed", "3 1 completed", "4 1 completed", "5 1 failed", "6 2 completed",
-                "7 1 cancelled", "8 1 completed", "9 1 completed", "10 1 completed", "11 2 completed", "12 1 completed",
+                "7 1 cancelled", "8 1 completed", "9 1 completed", "10 2 completed", "11 1 completed", "12 1 completed",
                 "13 1 running",
             ]
         )

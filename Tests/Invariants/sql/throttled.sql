@@ -1,7 +1,8 @@
 -- Invariant 6: what Graph has told to rest is left alone until its time, by every process.
 --
 -- An answer counts when the attempt that met it is on record: a worker tells all others before it writes that, and one that died
--- in between could tell nobody. From then on calls that had been let go already may come for as long as the setting
+-- in between could tell nobody. One without an error is quoted by no attempt: it counts for the next attempt of its account, if that
+-- did not have to ask anew. From then on calls that had been let go already may come for as long as the setting
 -- invariants.propagation_seconds says. An operator's resume ends the time earlier. What is read here is written anew from Meta's
 -- pages and not taken from the program.
 WITH told AS (
@@ -18,7 +19,7 @@ WITH told AS (
       FROM ledger AS a
      WHERE a.kind = 'answer'
 ), demanded AS (
-    SELECT t.n, t.at, t.code, t.account,
+    SELECT t.n, t.at, t.code, t.account, t.endpoint,
            CASE WHEN t.refuses_app THEN 'app'
                 WHEN t.refuses_system THEN 'system'
                 WHEN t.code IN (4, 32, 341) THEN 'app'
@@ -45,7 +46,13 @@ WITH told AS (
               JOIN embark.attempts AS a ON a.signup_id = s.id
              WHERE s.waba_id = d.account
                AND a.finished_at BETWEEN to_timestamp(d.at) AND to_timestamp(d.at + 300)
-               AND CASE WHEN d.code IS NULL THEN a.started_at <= to_timestamp(d.at)
+               AND CASE WHEN d.code IS NULL THEN
+                            -- These are not called again by whoever takes over.
+                            d.endpoint NOT IN ('share_credit_line', 'share_allocation', 'attach_allocation', 'register_phone',
+                                               'sync_app_data', 'send_test_message')
+                            AND NOT EXISTS (SELECT FROM ledger AS r
+                                             WHERE r.kind = 'request' AND r.account = d.account AND r.endpoint = d.endpoint
+                                               AND r.n > d.n AND r.at <= extract(epoch FROM a.finished_at))
                         ELSE split_part(a.error_code, '/', 1) = d.code::text END) AS heard_at
       FROM demanded AS d
      WHERE d.scope IS NOT NULL
