@@ -5,7 +5,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct AnswerParserTests {
+@Suite(.timeLimit(.minutes(10))) struct AnswerParserTests {
     private func parse(_ text: String, _ type: String? = "application/json") -> GraphResponse.Content {
         AnswerParser.content(of: Array(text.utf8), contentType: type)
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct BatcherTests {
     @Test(arguments: [(1, 1), (2, 1), (2, 100)])
     func `Whoever comes while a writer falls idle is answered`(writers: Int, secondFrom: Int) async {

@@ -114,7 +114,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct CommandBenchmarkTests {
     @Test(.database(.migrated)) func `A database with a schema embark is refused, and nothing in it is touched`()
         async throws

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.database(.migrated), .timeLimit(.minutes(5))) struct CatalogueTests {
+@Suite(.database(.migrated), .timeLimit(.minutes(10))) struct CatalogueTests {
     @Test(arguments: ["public", "embark, public"])
     func `sql/catalogue is what the migrations make of an empty database, whatever the search path is`(
         path: String

@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(5))) struct CommandConfigureTests {
+@Suite(.database(.migrated), .timeLimit(.minutes(10))) struct CommandConfigureTests {
     private static let first = ["configure", "--app-id", "1234567890", "--credit-line-id", "1111111111"]
 
     @Test func `Before the first time there is nothing to print`() async throws {

@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct CommandErrorsTests {
     @Test func `The page in deploy is what the command prints`() async throws {
         let page = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandExitTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandExitTests {
     static let usage: [([String], String)] = [
         (["frobnicate"], "Error: Unexpected argument 'frobnicate'"),
         (["migrate", "--frobnicate"], "Error: Unknown option '--frobnicate'"),

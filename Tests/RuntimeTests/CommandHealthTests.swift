@@ -4,7 +4,7 @@ import Support
 import Synchronization
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandHealthTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandHealthTests {
     @Test func `A worker that works is alive and ready, and one that is gone is neither`() async throws {
         let url = TestDatabase.current.url
         let port = Mutex(0)

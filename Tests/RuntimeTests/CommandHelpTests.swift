@@ -2,7 +2,7 @@
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct CommandHelpTests {
+@Suite(.timeLimit(.minutes(10))) struct CommandHelpTests {
     @Test(arguments: HelpText.all)
     func `Help is this text, to the letter`(help: HelpText) async throws {
         let result = try await Command.run(help.command + ["--help"], database: nil)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandKeyListTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandKeyListTests {
     private func list(_ ids: String..., arguments: [String] = [], user: String? = nil) async throws -> CommandResult {
         let set = SampleKeys.jwkSet(ids.map { ($0, SampleKeys.bytes($0)) })
         return try await Command.run(

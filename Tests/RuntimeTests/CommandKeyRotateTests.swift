@@ -6,7 +6,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandKeyRotateTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandKeyRotateTests {
     /// With members that Embark does not know.
     static let old =
         #"{"keys":[{"kty":"oct","kid":"old","x-note":"keep","k":"\#(SampleKeys.text("old"))"}],"x-more":{"a":[1]}}"#

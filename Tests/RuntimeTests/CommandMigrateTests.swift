@@ -5,7 +5,7 @@ import SQL
 import Support
 import Testing
 
-@Suite(.database(.empty), .timeLimit(.minutes(5))) struct CommandMigrateTests {
+@Suite(.database(.empty), .timeLimit(.minutes(10))) struct CommandMigrateTests {
     @Test func `The first run tells what it applies, the second that nothing is left`() async throws {
         let first = try await Command.run("migrate")
         #expect(first.code == 0)

@@ -3,7 +3,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandReplayFailureTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandReplayFailureTests {
     /// So many that failed at the credit line, in the order of their ids.
     private static func failed(_ count: Int) -> String {
         """

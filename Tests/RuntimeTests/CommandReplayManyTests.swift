@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandReplayManyTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandReplayManyTests {
     /// 1 to 6 failed at register_phone with 131000, an hour ago and an hour each before; 4 has used up its number's calls. 7
     /// failed there with another code, 8 elsewhere with that code, 9 runs.
     private static let failed = """

@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandReplayTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandReplayTests {
     @Test func `A failed signup goes on from where it failed, as a new generation`() async throws {
         try await script(SampleSignups.oneOfEachState)
         let result = try await Command.run("replay", "stuck-one", "--reason", "the PIN was reset")

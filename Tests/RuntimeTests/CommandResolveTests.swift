@@ -3,7 +3,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandResolveTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandResolveTests {
     private func makeUncertain() async throws {
         try await script(SampleSignups.oneOfEachState)
         try await script(

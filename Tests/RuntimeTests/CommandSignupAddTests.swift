@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandSignupAddTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandSignupAddTests {
     @Test func `Flags become the fields of one signup`() async throws {
         let result = try await Command.run(
             "signup",

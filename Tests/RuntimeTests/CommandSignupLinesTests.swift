@@ -5,7 +5,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandSignupLinesTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandSignupLinesTests {
     struct Line: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let bytes: [UInt8]

@@ -5,7 +5,7 @@ import SQL
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandSignupListTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandSignupListTests {
     @Test func `A database without signups is a table without rows`() async throws {
         let table = try await Command.run("signup", "list")
         #expect(table.out == "ID  EXTERNAL ID  WABA  STATE  STEP  ERROR  WAITING ON  MOVED\n")

@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandSignupShowTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandSignupShowTests {
     @Test func `A failed signup shows where it stopped, why, and whose move it is`() async throws {
         try await script(SampleSignups.oneOfEachState + SampleSignups.attempts)
         let result = try await Command.run("signup", "show", "4")

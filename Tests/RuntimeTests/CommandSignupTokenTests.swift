@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandSignupTokenTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandSignupTokenTests {
     static let token = Secret("EAAcanaryBusinessToken31f0")
     static let keys = KeyRing.newKeySet(id: "2026-11").revealed
 

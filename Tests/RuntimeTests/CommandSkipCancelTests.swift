@@ -2,7 +2,7 @@
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandSkipCancelTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandSkipCancelTests {
     @Test func `A skipped step is left out, and the plan of a later replay says so`() async throws {
         try await script(SampleSignups.oneOfEachState)
         try await script("UPDATE embark.signups SET failed_step = 'subscribe_app' WHERE id = 4")

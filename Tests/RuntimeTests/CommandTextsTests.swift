@@ -4,7 +4,7 @@ import OnboardingRuntime
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct CommandTextsTests {
+@Suite(.timeLimit(.minutes(10))) struct CommandTextsTests {
     /// Every command that people see and that is no mere group, by its words.
     private func commands() async throws -> [(words: [String], discussion: String)] {
         let dump = try await Command.run(["--experimental-dump-help"], database: nil).object()

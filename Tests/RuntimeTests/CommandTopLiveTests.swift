@@ -10,7 +10,7 @@ import Testing
     import Darwin
 #endif
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandTopLiveTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandTopLiveTests {
     /// More of everything than a terminal has rows, and names that are wider than they are long.
     private static let crowded = """
         INSERT INTO embark.signups (state, flow, plan, failed_step, waiting_on, error_code, error_message, code_issued_at)

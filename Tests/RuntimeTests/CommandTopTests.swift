@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandTopTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandTopTests {
     private static let busy =
         SampleSignups.oneOfEachState + """
             INSERT INTO embark.jobs (signup_id, step, lane, due_at, lease_id) VALUES

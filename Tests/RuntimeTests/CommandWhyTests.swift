@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct CommandWhyTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct CommandWhyTests {
     @Test func `A failed signup's card says where, why, whose move it is, and what to type`() async throws {
         try await script(SampleSignups.oneOfEachState + SampleSignups.attempts)
         try await script(

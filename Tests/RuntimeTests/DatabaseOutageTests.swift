@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// Held to seconds and less: nothing else runs beside them (scripts/test).
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct DatabaseOutageTests {
     /// Sessions of workers, by their name and the worker's process.
     private static func sessions(_ name: String) -> String {

@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(5))) struct DatabaseTLSTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct DatabaseTLSTests {
     /// What stands in every connection string of these tests, and in no message.
     private static let password = "canary-password-7e11"
     private static let name = "db.example"

@@ -7,7 +7,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct DiskFullTests {
     /// How the server is kept from writing.
     enum Way: String, Sendable {

@@ -9,7 +9,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.serialized, .ownServer, .timeLimit(.minutes(5))) struct DoctorHostTests {
+@Suite(.serialized, .ownServer, .timeLimit(.minutes(10))) struct DoctorHostTests {
     @Test func `A clock that differs is found, in both directions, and a small difference is not`() async throws {
         try await DoctorFindings.withSetUp { database, _ in
             for (seconds, found) in [(-60, true), (60, true), (0, false)] as [(Int64, Bool)] {

@@ -7,7 +7,7 @@ import SQL
 import Support
 import Testing
 
-@Suite(.serialized, .ownServer, .timeLimit(.minutes(5))) struct DoctorTests {
+@Suite(.serialized, .ownServer, .timeLimit(.minutes(10))) struct DoctorTests {
     @Test func `Of a good set-up it says what is good, and ends with 0`() async throws {
         try await withSetUp { database, connection in
             let (result, graph) = try await SimulatedPlatform.with { platform in

@@ -9,7 +9,7 @@ import Support
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct FailoverTests {
     /// The same database on whichever of the servers is the primary.
     private static func url(of servers: PrivateServer...) throws -> String {

@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct FaultMatrixFlowTests {
     typealias Case = FaultMatrixTests.Case
 

@@ -5,7 +5,7 @@ import Subprocess
 import Testing
 
 /// In processes of their own: what traps ends one of them, and not the tests.
-@Suite(.timeLimit(.minutes(5))) struct FuzzTests {
+@Suite(.timeLimit(.minutes(10))) struct FuzzTests {
     private static let repository = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
 
     private func fuzz(_ target: FuzzTarget, _ environment: [String: String]) async throws -> CommandResult {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct GraphClientTests {
+@Suite(.timeLimit(.minutes(10))) struct GraphClientTests {
     private static let read = GraphRequest(.readPhone, .get, path: "1", token: .business)
     private static let write = GraphRequest(
         .sendTestMessage,

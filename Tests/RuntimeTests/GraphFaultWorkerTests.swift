@@ -7,7 +7,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct GraphFaultWorkerTests {
     /// By how much a worker's memory may grow through a fault.
     private static let growthMax = 16 << 10

@@ -8,7 +8,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct GraphTLSTests {
+@Suite(.timeLimit(.minutes(10))) struct GraphTLSTests {
     private static let here = "DNS:localhost,IP:127.0.0.1"
     private static let request = GraphRequest(
         .sendTestMessage,

@@ -8,7 +8,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct HTTPMessageTests {
+@Suite(.timeLimit(.minutes(10))) struct HTTPMessageTests {
     static let credentials = Credentials(
         appID: "236484624622562",
         appSecret: Secret("0123456789abcdef0123456789abcdef"),

@@ -11,7 +11,7 @@ import Testing
     import Darwin
 #endif
 
-@Suite(.database(.configured), .serialized, .timeLimit(.minutes(5))) struct HealthFloodTests {
+@Suite(.database(.configured), .serialized, .timeLimit(.minutes(10))) struct HealthFloodTests {
     /// Connections to a port of loopback that are begun and never ended by this side.
     private struct Flood: ~Copyable {
         private(set) var sockets: [Int32] = []

@@ -81,7 +81,7 @@ struct HerdTests {
     }
 }
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct PoisonedHeadTests {
     @Test func `Two thousand rows that nobody can run do not keep the signups behind them waiting`() async throws {
         // More than a claim takes, older than everything, in both lanes; some without a signup, some with impossible ids.

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct HorizonTests {
     private static func withQueue<Result>(_ body: (JobQueue) async throws -> Result) async throws -> Result {
         let pool = Pool(try ConnectionOptions(TestDatabase.current.url, applicationName: "tests"), size: 2)

@@ -16,7 +16,7 @@ import Testing
 // MARK: - The clock
 
 #if os(Linux)
-    @Suite(.database(.configured), .timeLimit(.minutes(5)))
+    @Suite(.database(.configured), .timeLimit(.minutes(10)))
     struct ClockTests {
         /// datefudge moves what a process takes for the time of day, and leaves the clock that only goes forward.
         private static func environment(secondsOff: Int) throws -> [String: String] {
@@ -147,7 +147,7 @@ import Testing
 
 // MARK: - The log
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct LogFaultTests {
     private static func work(log: String, _ body: @escaping @Sendable () async throws -> Void = {}) async throws {
         try await SimulatedPlatform.with(faults: #"{"subscribe_app": ["http500", "code:2"]}"#) { platform in
@@ -194,7 +194,7 @@ struct LogFaultTests {
 
 // MARK: - Deployment
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct RollingDeployTests {
     @Test func `Workers are replaced one after the other under load: nothing fails, no attempt is charged`()
         async throws

@@ -4,7 +4,7 @@ import Invariants
 import Support
 import Testing
 
-@Suite(.database(HonestRun.template), .timeLimit(.minutes(5)))
+@Suite(.database(HonestRun.template), .timeLimit(.minutes(10)))
 struct InvariantTests {
     @Test func `An honest run is found whole`() async throws {
         let found = try await HonestRun.check()

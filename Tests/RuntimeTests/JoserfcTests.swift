@@ -6,7 +6,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct JoserfcTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct JoserfcTests {
     /// Reads the ring and a sealed text a line; prints the header, the plain text, and the plain text sealed anew.
     static let program = """
         import json, sys

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct KeyRingTests {
+@Suite(.timeLimit(.minutes(10))) struct KeyRingTests {
     struct Refusal: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let text: String

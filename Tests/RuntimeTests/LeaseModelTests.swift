@@ -34,7 +34,7 @@ import Testing
 }
 
 /// Each statement does what the model says, in each situation that the model meets.
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct LeaseConformanceTests {
     /// As much of a transition as the database sees of it.
     private struct Situation: Hashable {

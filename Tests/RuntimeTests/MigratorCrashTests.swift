@@ -7,7 +7,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.database(.empty), .timeLimit(.minutes(5))) struct MigratorCrashTests {
+@Suite(.database(.empty), .timeLimit(.minutes(10))) struct MigratorCrashTests {
     @Test func `Eight processes at once on one fresh database all succeed and make one schema`() async throws {
         let url = TestDatabase.current.url
         // They wait for the migrations' lock until all of them are there, and then start at the same moment.

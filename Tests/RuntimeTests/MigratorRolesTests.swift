@@ -5,7 +5,7 @@ import SQL
 import Support
 import Testing
 
-@Suite(.serialized, .ownServer, .timeLimit(.minutes(5))) struct MigratorRolesTests {
+@Suite(.serialized, .ownServer, .timeLimit(.minutes(10))) struct MigratorRolesTests {
     /// What a cluster may hold already: nothing, or the roles alone, as an administrator makes them.
     static let leftovers = ["", OwnServer.roles.map { "CREATE ROLE \($0) NOLOGIN;" }.joined()]
 

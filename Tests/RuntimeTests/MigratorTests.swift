@@ -5,7 +5,7 @@ import SQL
 import Support
 import Testing
 
-@Suite(.database(.empty), .timeLimit(.minutes(5))) struct MigratorTests {
+@Suite(.database(.empty), .timeLimit(.minutes(10))) struct MigratorTests {
     private typealias Migration = Migrator.Migration
 
     private static let ours = SQL.migrations.enumerated().map { index, file in

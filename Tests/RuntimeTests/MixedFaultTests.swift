@@ -9,7 +9,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct MixedFaultTests {
     private static let signups = 1_000
     private static let batch = 250

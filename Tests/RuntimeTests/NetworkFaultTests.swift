@@ -8,7 +8,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(10)))
 struct NetworkFaultTests {
     @Test func `With a tenth of a second each way to the database all is done once`() async throws {
         try await TestDatabase.with(.configured) {
@@ -77,7 +77,7 @@ struct NetworkFaultTests {
 
 /// The connection is lost in the middle of a statement that commits: before the server has it, and after the commit. Nobody at
 /// this end can tell the two apart, and both have to end well.
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct LostCommitTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let statement: String

@@ -9,7 +9,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct OtherWaysTests {
     private func completed() async throws -> Int64 { try await count("embark.signups WHERE state = 'completed'") }
 

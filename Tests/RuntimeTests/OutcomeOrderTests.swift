@@ -8,7 +8,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct OutcomeOrderTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct OutcomeOrderTests {
     /// What a reader has seen, in the order in which it saw it.
     private final class Seen: Sendable {
         private let rows = Mutex<[(seq: Int64, signup: Int64)]>([])

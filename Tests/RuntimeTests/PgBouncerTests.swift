@@ -7,7 +7,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct PgBouncerTests {
     /// Runs PgBouncer on a free port for as long as `body` does, and hands it the URL that goes through it.
     private static func withPooler(

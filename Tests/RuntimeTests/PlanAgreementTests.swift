@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(5))) struct PlanAgreementTests {
+@Suite(.database(.migrated), .timeLimit(.minutes(10))) struct PlanAgreementTests {
     private struct Derived: RowDecodable {
         let flow: String
         let phoneIsKnown: Bool

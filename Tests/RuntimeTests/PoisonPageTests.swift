@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct PoisonPageTests {
     /// The widest line that a page has of what Embark itself takes in and writes.
     private static let columnsMax = 2_200

@@ -8,7 +8,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct PoisonRowTests {
     private static let poisoned = 1_000
     private static let healthy = 50

@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.migrated), .timeLimit(.minutes(5))) struct QueryShapeTests {
+@Suite(.database(.migrated), .timeLimit(.minutes(10))) struct QueryShapeTests {
     @Test func `The server infers the parameters and columns that Swift declares, in every query`() async throws {
         try await withConnection { connection in
             for shape in Queries.shapes {

@@ -9,7 +9,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct QueueTests {
     private static func withQueue<Result>(
         worker: Int64 = 1,

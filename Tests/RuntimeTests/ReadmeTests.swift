@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.serialized, .ownServer, .timeLimit(.minutes(5))) struct ReadmeTests {
+@Suite(.serialized, .ownServer, .timeLimit(.minutes(10))) struct ReadmeTests {
     /// The section's blocks, by the words in which each differs from the others of its language.
     private static let known: [Block.Key] = [
         .init("sql admin", "CREATE ROLE acme_app"), .init("sql", "CREATE TABLE acme.customers"),

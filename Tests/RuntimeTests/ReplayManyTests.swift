@@ -6,7 +6,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct ReplayManyTests {
+@Suite(.timeLimit(.minutes(10))) struct ReplayManyTests {
     private static let signups = 10_000
     /// More than come while the replay lasts.
     private static let customersMax = 2000

@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct ReplayRaceTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct ReplayRaceTests {
     /// The value of one statement in a session of its own, or what the database said no with.
     private static func answer(_ sql: String, database url: String) async throws -> String {
         do {

@@ -8,7 +8,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct ResealingTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct ResealingTests {
     static let both = SampleKeys.jwkSet(["new", "old"].map { ($0, SampleKeys.bytes($0)) })
     /// Far from the ids of signups that are enqueued.
     static let stored: ClosedRange<Int64> = 100_001...102_500

@@ -7,7 +7,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.serialized, .ownServer, .timeLimit(.minutes(5))) struct RoleAttemptTests {
+@Suite(.serialized, .ownServer, .timeLimit(.minutes(10))) struct RoleAttemptTests {
     private static let canary = "AQcanary51c2"
 
     @Test func `What a login tries works for those whom the table names, and is refused to all others`() async throws {

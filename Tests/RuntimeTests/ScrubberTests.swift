@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct ScrubberTests {
+@Suite(.timeLimit(.minutes(10))) struct ScrubberTests {
     @Test(arguments: [
         ("", ""), ("plain words", "plain words"),
         ("token EAAGm0PX4ZCpsBAK expired", "token [secret] expired"),

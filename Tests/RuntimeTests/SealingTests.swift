@@ -7,7 +7,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct SealingTests {
+@Suite(.timeLimit(.minutes(10))) struct SealingTests {
     static let secrets = [
         "", "0", "000123", "EAAbusiness", "geheim \u{1F511}\0\n", String(repeating: "ß", count: 5000),
     ]

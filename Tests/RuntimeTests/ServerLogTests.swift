@@ -6,7 +6,7 @@ import Testing
 
 /// The server has PostgreSQL's default settings. Every test makes its own database and its own secrets, and looks for those
 /// in the whole log.
-@Suite(.serialized, .ownServer, .timeLimit(.minutes(5))) struct ServerLogTests {
+@Suite(.serialized, .ownServer, .timeLimit(.minutes(10))) struct ServerLogTests {
     /// Values that nothing else contains. What must not be shown holds one of them.
     private struct Canary {
         let word = "CANARY" + String(UInt64.random(in: .min ... .max), radix: 36)

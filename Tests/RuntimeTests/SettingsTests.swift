@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct SettingsTests {
+@Suite(.timeLimit(.minutes(10))) struct SettingsTests {
     /// Each source names another host, so that the description of the connection tells which one was read.
     private static let sources = [
         "flag": "postgresql://from-flag/db", "environment": "postgresql://from-environment/db",

@@ -3,7 +3,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct SignalTests {
+@Suite(.timeLimit(.minutes(10))) struct SignalTests {
     /// Far beyond any test, so that a wait that ends has been woken.
     private let never = Duration.seconds(3600)
 

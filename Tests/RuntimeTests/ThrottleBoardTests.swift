@@ -6,7 +6,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.database(.empty), .timeLimit(.minutes(5)))
+@Suite(.database(.empty), .timeLimit(.minutes(10)))
 struct ThrottleBoardTests {
     private static let waba = Scope.waba("102290129340398")
     private static let phone = Scope.phone("106540352242922")

@@ -10,7 +10,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct ThrottleRunTests {
     // MARK: Looking
 

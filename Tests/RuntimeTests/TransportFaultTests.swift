@@ -5,7 +5,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct TransportFaultTests {
+@Suite(.timeLimit(.minutes(10))) struct TransportFaultTests {
     private static let call = GraphRequest(
         .registerPhone,
         .post,

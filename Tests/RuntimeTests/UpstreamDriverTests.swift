@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct UpstreamDriverTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct UpstreamDriverTests {
     /// A signup that breaks no rule.
     static let good: [String: String?] = ["code": "AQBh-code", "waba_id": "102290129340398", "currency": "USD"]
 

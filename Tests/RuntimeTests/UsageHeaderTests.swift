@@ -9,7 +9,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct UsageHeaderTests {
+@Suite(.timeLimit(.minutes(10))) struct UsageHeaderTests {
     struct Header: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let lines: String
@@ -152,7 +152,7 @@ import Testing
     }
 }
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct UsageHeaderRunTests {
     @Test func `In a worker the step is done, and its account rests from a second to 72 hours`() async throws {
         try await script("UPDATE embark.installation SET partner_mode = 'tech-provider'")

@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct WaysOutTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct WaysOutTests {
     @Test func `A step that is skipped is left out, and the rest of the plan runs`() async throws {
         try await SimulatedPlatform.with(faults: #"{"subscribe_app": ["code:3"]}"#) { platform in
             try await Customer.enqueue(1...1)

@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct WhyCommandsTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct WhyCommandsTests {
     /// Where a code stops a signup that no other step gives: its command is only taken there.
     private static let steps = ["currency_missing": Step.shareCreditLine, "credit_share_elsewhere": .shareCreditLine]
 

@@ -5,7 +5,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct WhyLayoutTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct WhyLayoutTests {
     struct Hostile: Sendable, CustomTestStringConvertible {
         let name: String
         let text: String

@@ -11,7 +11,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct WhyMendingTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct WhyMendingTests {
     struct Failure: Sendable, CustomTestStringConvertible {
         let name: String
         var faults = "{}"

@@ -5,7 +5,7 @@ import SQL
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5))) struct WhySearchTests {
+@Suite(.database(.configured), .timeLimit(.minutes(10))) struct WhySearchTests {
     /// Signups of one account and number, oldest first: id 1 has completed, 2 and 3 have failed, 4 runs. 2 failed last. 5 has
     /// nothing to do with them.
     private static let family = """

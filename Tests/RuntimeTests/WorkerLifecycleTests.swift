@@ -9,7 +9,7 @@ import Support
 import Synchronization
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct WorkerLifecycleTests {
     /// Effects that must not happen twice, by the thing that each befalls.
     private static let once = [

@@ -4,7 +4,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct WorkerMetricsTests {
     @Test func `The counts of a run are those of its history and of the calls that Graph has seen`() async throws {
         let faults = #"{"subscribe_app": ["html502", "code:2"], "register_phone": ["code:133005"]}"#

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OnboardingRuntime
 
-@Suite(.timeLimit(.minutes(5))) struct WorkerSettingsTests {
+@Suite(.timeLimit(.minutes(10))) struct WorkerSettingsTests {
     static func complete(_ changes: [String: String?] = [:]) -> [String: String] {
         var environment: [String: String] = [
             "EMBARK_DATABASE_URL": "postgresql://worker@db/embark", "EMBARK_APP_SECRET": "0123456789abcdef",

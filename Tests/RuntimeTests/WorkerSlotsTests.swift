@@ -7,7 +7,7 @@ import Postgres
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct WorkerSlotsTests {
     private static let concurrency = 8
     private static let environment = ["EMBARK_CONCURRENCY": "\(concurrency)", "EMBARK_LOG_LEVEL": "warning"]

@@ -6,7 +6,7 @@ import Subprocess
 import Support
 import Testing
 
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct ZombieTests {
     /// Calls that must not be repeated, and after how many seconds of its lease each is not begun any more.
     private static let marked = [
@@ -88,7 +88,7 @@ extension RunningWorker {
 }
 
 /// What a worker that is killed had sent is not another's before its lease has ended, and is within a second of that.
-@Suite(.database(.configured), .timeLimit(.minutes(5)))
+@Suite(.database(.configured), .timeLimit(.minutes(10)))
 struct LeaseEndTests {
     @Test func `What a killed worker may have sent is claimed when its lease ends, and not before`() async throws {
         try await SimulatedPlatform.with { platform in
