@@ -208,7 +208,7 @@ struct RollingDeployTests {
                 database: url,
                 environment: environment
             ) { old in
-                try await Customer.enqueue(1...90, messageEvery: 3)
+                try await Customer.enqueue(1...240, messageEvery: 3)
                 for worker in old {
                     let settled = try await count("embark.attempts")
                     try await eventually("it is under load", within: .seconds(20)) {
@@ -229,7 +229,7 @@ struct RollingDeployTests {
             for result in results { #expect(result.code == 0, "\(result.err.suffix(500))") }
             #expect(try await texts("SELECT DISTINCT verdict FROM embark.attempts") == ["done"])
             #expect(try await count("embark.attempts WHERE attempt > 1") == 0)
-            try await Unharmed.check(platform, signups: 90)
+            try await Unharmed.check(platform, signups: 240)
         }
     }
 
