@@ -11,7 +11,11 @@ final class WorkerSlot: Sendable {
         /// What it has been told to end with. Nobody sends it anything more.
         var ending: (signal: Int32, at: ContinuousClock.Instant)?
         var isStopped = false
+        var began = ContinuousClock.now
     }
+
+    /// What has only just begun has no handler of signals yet, and no job either.
+    private static let startSeconds = 2
 
     let number: Int
     let proxy: TCPProxy
@@ -31,10 +35,12 @@ final class WorkerSlot: Sendable {
     fileprivate func began(_ processID: Int32) { state.withLock { $0 = State(processID: processID) } }
 
     /// With what its end had been ordered, and how long ago; nil when it had not been.
-    fileprivate func ended() -> (signal: Int32, after: Duration)? {
+    fileprivate func ended() -> (signal: Int32, after: Duration, wasStarting: Bool)? {
         state.withLock { state in
             defer { state = State() }
-            return state.ending.map { ($0.signal, .now - $0.at) }
+            return state.ending.map { ending in
+                (ending.signal, .now - ending.at, ending.at - state.began < .seconds(Self.startSeconds))
+            }
         }
     }
 
@@ -56,8 +62,9 @@ final class WorkerSlot: Sendable {
 }
 
 final class Fleet: Sendable {
-    /// How long a drained worker may take: EMBARK_DRAIN_SECONDS, and a margin for what it writes behind it.
-    static let drainMax = Duration.seconds(35)
+    /// How long a drained worker may take: EMBARK_DRAIN_SECONDS, a margin for what it writes behind it, and as long as its network
+    /// may be silent meanwhile.
+    static let drainMax = Duration.seconds(35) + .seconds(Troubles.silenceSecondsMax)
 
     let slots: [WorkerSlot]
     private let embark: String
@@ -123,6 +130,7 @@ final class Fleet: Sendable {
                     ordered.map { $0.after > Self.drainMax } == true
                         ? "worker \(slot.number) took \(ordered?.after ?? .zero) to drain" : nil
                 case (SIGKILL, .signaled(SIGKILL)): nil
+                case (SIGTERM, .signaled(SIGTERM)) where ordered?.wasStarting == true: nil
                 case (let signal?, let status): "worker \(slot.number) got signal \(signal) and ended with \(status)"
                 }
             if let problem {

@@ -45,6 +45,8 @@ struct Troubles: Sendable {
          "register_phone": {"code:133016": 0.0002}}
         """
 
+    static let silenceSecondsMax = 25.0
+
     /// Until a worker that was cut off has its connections again, and what it has missed.
     private static let wakingSeconds = 5.0
 
@@ -138,7 +140,7 @@ struct Troubles: Sendable {
             if Bool.random(using: &dice) { slot.proxy.freeze() } else { slot.proxy.freezeAnswers() }
             tally.add(Trouble.network.tallied)
             let since = Date.now
-            await pause(.random(in: 0.5...25, using: &dice))
+            await pause(.random(in: 0.5...Self.silenceSecondsMax, using: &dice))
             slot.proxy.thaw()
             await checker.excuse(since..<Date.now + Self.wakingSeconds)
         }
