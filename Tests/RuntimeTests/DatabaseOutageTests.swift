@@ -113,14 +113,14 @@ struct DatabaseOutageTests {
                         #expect(try await worker.get("/healthz")?.status == 200)
                         return try await worker.get("/readyz")?.status == 503
                     }
+                    // Its claims stop first, and that the database cannot be reached is what a call of its own finds out.
+                    try await eventually("it says why", within: .seconds(15)) {
+                        try await worker.get("/readyz")?.body.contains("NOT OK  database reachable") == true
+                    }
                     try await eventually("it was away for long", within: .seconds(Self.awaySeconds + 1)) {
                         #expect(try await worker.get("/healthz")?.status == 200)
                         let readiness = try await worker.get("/readyz")
                         #expect(readiness?.status == 503)
-                        #expect(
-                            readiness?.body.contains("NOT OK  database reachable") == true,
-                            "\(readiness?.body ?? "")"
-                        )
                         return .now - start > .seconds(Self.awaySeconds)
                     }
                     away.withLock { $0.to = .now }
@@ -136,7 +136,14 @@ struct DatabaseOutageTests {
                 }
                 #expect(result.code == 0)
                 try await Unharmed.check(platform, signups: 32)
-                #expect(try platform.effects("recover_token", by: "business_id").isEmpty, "a token was lost")
+                // Who claims a job first when the database is back fetches its token again; the one that was held is kept as late.
+                let recovered = try platform.effects("recover_token", by: "business_id").values.reduce(0, +)
+                let late: Int64 = try await withConnection(to: server.url) { connection in
+                    try await connection.value(
+                        "SELECT count(*) FROM embark.attempts WHERE step = 'exchange_code' AND verdict = 'stale'"
+                    )
+                }
+                #expect(recovered <= Int(late), "a token was lost")
                 let (from, to) = away.withLock(\.self)
                 let format = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
                 let lines = try result.logLines().compactMap { line -> (Date, String)? in
